@@ -1,0 +1,1 @@
+"""The ground every room stands on: errors, files, noise, devices, progress, cost."""

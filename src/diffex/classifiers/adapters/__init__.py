@@ -1,0 +1,1 @@
+"""Ways to open a classifier: one file per form of address."""

@@ -1,0 +1,92 @@
+"""Classifiers made by Python code of the user's."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from diffex.base.errors import ClassifierError
+from diffex.classifiers.card import ClassifierCard, make_card
+from diffex.classifiers.classifier import Classifier
+from diffex.images.images import Images
+
+
+def open_python(name: str, address: str, images: Images | None) -> Classifier:
+    """Open ``py:MODULE:CALLABLE``.
+
+    Parameters
+    ----------
+    name : str
+        ``MODULE:CALLABLE``; the module is imported, from the working folder too, and the callable
+        is called without arguments and returns an ``nn.Module``. A `ClassifierCard` or dict
+        named ``card`` on the callable or the module it returns says what the network expects.
+    address : str
+        What the user wrote.
+    images : Images or None
+        Where there is no card, size, channels and classes are theirs, and pixels are taken to be
+        in (0, 1) with mean 0.5 and standard deviation 0.5.
+
+    Returns
+    -------
+    Classifier
+        Differentiable.
+
+    Raises
+    ------
+    ClassifierError
+        If it cannot be imported, returns something else, or has no card and there are no images.
+    """
+    factory = _import(name, address)
+    network = factory()
+    if not isinstance(network, nn.Module):
+        raise ClassifierError(
+            f"{address} returned a {type(network).__name__}, expected an nn.Module: return the network."
+        )
+    own = getattr(factory, "card", None) or getattr(network, "card", None)
+    return Classifier(network, _card(own, address, images), differentiable=True, address=address)
+
+
+def _card(own: object, address: str, images: Images | None) -> ClassifierCard:
+    if isinstance(own, ClassifierCard):
+        return own
+    if isinstance(own, dict):
+        return make_card(own, f"card of {address}")
+    if images is None or len(images.class_names) < 2:
+        raise ClassifierError(
+            f"{address} has no card and there are no labelled images to take one from: set an attribute "
+            'card = {"class_names": [...], "size": [h, w], "channels": c} on the callable.'
+        )
+    fields = {"class_names": images.class_names, "size": images.size, "channels": images.channels}
+    return make_card(fields, f"card of {address}")
+
+
+def _import(name: str, address: str) -> Any:
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        raise ClassifierError(f"--classifier got {address!r}, expected py:MODULE:CALLABLE.")
+    try:
+        with _working_folder_first():
+            factory = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ClassifierError(
+            f"{address} cannot be imported ({error}): check the names, and run in the folder of the module."
+        ) from error
+    if not callable(factory):
+        raise ClassifierError(
+            f"{address} is a {type(factory).__name__}, expected a callable that returns a module."
+        )
+    return factory
+
+
+@contextmanager
+def _working_folder_first() -> Iterator[None]:
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)

@@ -1,0 +1,1 @@
+"""How much a concept matters: the effect matrix, its search, its statistics."""

@@ -1,0 +1,128 @@
+"""How rendered effects follow the linear ones that gradients predict."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from scipy import stats
+
+from diffex.effects.arrays import FloatArray
+
+_BENDS = (-1.0, -0.7, -0.5, -0.3, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
+_SATURATION_EVIDENCE = 3.84  # likelihood ratio at 5 %: a bend that narrows the null must be earned
+
+
+@final
+@dataclass(frozen=True)
+class Calibration:
+    """A bent line with scatter: ``rendered = intercept + slope * bend(predicted) + error``.
+
+    Parameters
+    ----------
+    intercept, slope : float
+        Of the line, slope >= 0.
+    bend : float
+        0: straight; above: saturating, ``asinh(bend * u) / bend``; below: swelling, ``sinh``.
+    unit : float
+        Predicted effects are divided by it before bending.
+    scale : float
+        Of the scatter about the line.
+    count : int
+        Directions behind the fit.
+    centre, spread : float
+        Mean and sum of squared deviations of the bent predictions, for the uncertainty of the line.
+    """
+
+    intercept: float
+    slope: float
+    bend: float
+    unit: float
+    scale: float
+    count: int
+    centre: float
+    spread: float
+
+    def draw(self, predicted: FloatArray, seed: int) -> FloatArray:
+        """Draw what rendering would give, as the prediction of one new direction each.
+
+        Parameters
+        ----------
+        predicted : ndarray, shape (R,)
+            Linear effects.
+        seed : int
+            Of the errors: Student t with two degrees of freedom less than directions.
+
+        Returns
+        -------
+        ndarray, shape (R,)
+            In the unit of the rendered effects.
+        """
+        bent = _bend(predicted / self.unit, self.bend)
+        lever = (bent - self.centre) ** 2 / self.spread if self.spread > 0 else 0.0
+        reach = self.scale * np.sqrt(1 + 1 / self.count + lever)
+        error = np.random.default_rng(seed).standard_t(self.count - 2, size=len(predicted))
+        return np.asarray(self.intercept + self.slope * bent + reach * error, dtype=np.float64)
+
+
+def fit_calibration(rendered: FloatArray, predicted: FloatArray, unit: float) -> Calibration:
+    """Fit the bent line to random directions that were rendered.
+
+    Theil-Sen lines for each of some bends; the one of least scatter wins, but a saturating one only where the
+    likelihood ratio against the straight line is significant.
+
+    Parameters
+    ----------
+    rendered : ndarray, shape (r,)
+        Mean effects as rendered.
+    predicted : ndarray, shape (r,)
+        Their linear effects.
+    unit : float
+        Typical size of linear effects, above 0.
+
+    Returns
+    -------
+    Calibration
+        The best line.
+    """
+    fits = {bend: _fit(rendered, predicted, bend, unit) for bend in _BENDS}
+    worst_allowed = fits[0.0].scale * np.exp(-_SATURATION_EVIDENCE / (2 * len(rendered)))
+    allowed = [one for bend, one in fits.items() if bend <= 0 or one.scale < worst_allowed]
+    return min(allowed, key=lambda one: (one.scale, abs(one.bend)))
+
+
+def widening(rendered: FloatArray, null: FloatArray) -> float:
+    """Say by how much a null is too narrow for directions that were rendered.
+
+    Parameters
+    ----------
+    rendered : ndarray, shape (r,)
+        Mean effects of random directions as rendered.
+    null : ndarray, shape (R,)
+        Null effects.
+
+    Returns
+    -------
+    float
+        Largest ratio of upper quantiles of the absolute values, the largest value included; at least 1.
+    """
+    levels = (np.arange(len(rendered)) + 0.5) / len(rendered)
+    upper = levels >= 0.5
+    expected = np.quantile(np.abs(null), levels[upper])
+    ratios = np.sort(np.abs(rendered))[upper][expected > 0] / expected[expected > 0]
+    return float(max(1.0, ratios.max(initial=1.0)))
+
+
+def _fit(y: FloatArray, predicted: FloatArray, bend: float, unit: float) -> Calibration:
+    x = _bend(predicted / unit, bend)
+    slope = max(0.0, float(stats.theilslopes(y, x)[0])) if np.ptp(x) > 0 else 0.0
+    intercept = float(np.median(y - slope * x))
+    residuals = y - intercept - slope * x
+    classical = float(np.sqrt((residuals**2).sum() / (len(y) - 2)))
+    spread = float(((x - x.mean()) ** 2).sum())
+    return Calibration(intercept, slope, bend, unit, classical, len(y), float(x.mean()), spread)
+
+
+def _bend(x: FloatArray, bend: float) -> FloatArray:
+    if bend > 0:
+        return np.arcsinh(bend * x) / bend
+    return np.sinh(-bend * x) / -bend if bend < 0 else x

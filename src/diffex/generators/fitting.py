@@ -1,0 +1,109 @@
+"""Train the generator around a classifier."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffex.classifiers.classifier import Classifier
+from diffex.classifiers.margins import margins
+from diffex.generators.autoencoder import DiffusionAutoencoder, ImageForm
+from diffex.generators.config import GeneratorConfig
+from diffex.generators.losses import AutoencoderTask, Guide, LogitScale
+from diffex.generators.pixels import PixelTransform
+from diffex.images import Images
+from diffex.images.augment import augment
+from diffex.training import TrainConfig, train
+
+_CODES = 4096
+
+
+def fit_generator(
+    images: Images,
+    guide: Classifier | None,
+    config: GeneratorConfig,
+    folder: Path,
+    *,
+    device: torch.device,
+    start: DiffusionAutoencoder | None = None,
+) -> DiffusionAutoencoder:
+    """Train a diffusion autoencoder on images, with a differentiable classifier in the losses.
+
+    Parameters
+    ----------
+    images : Images
+        The fitting images; labels are not used.
+    guide : Classifier or None
+        The classifier, or its differentiable twin; None trains a classifier-unaware generator.
+    config : GeneratorConfig
+        Network, path, losses and length.
+    folder : Path
+        Checkpoints; an unfinished training goes on.
+    device : torch.device
+        Where to train.
+    start : DiffusionAutoencoder, optional
+        Begin with these weights and pixel transform (adaptation to another classifier).
+
+    Returns
+    -------
+    DiffusionAutoencoder
+        In eval mode, with the code statistics of the fitting images.
+    """
+    classes = len(guide.card.class_names) if guide else 2
+    form = ImageForm(images.channel_names, images.size, classes)
+    model = DiffusionAutoencoder(config, form, start.pixels if start else PixelTransform.fit(images))
+    if start is not None:
+        model.load_state_dict(start.state_dict())
+    scale = None if guide is None else logit_scale(guide, images)
+    task = AutoencoderTask(model, None if guide is None else _looking(guide.to(device), images), scale)
+
+    def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Tensor]:
+        return {"x": augment(images.read(positions), config.symmetry, generator)}
+
+    settings = TrainConfig(
+        steps=config.steps, batch_size=config.batch_size, lr=config.lr, seed=config.seed, ema=_ema(config.steps)
+    )
+    train(task, read, len(images), settings, folder, device=device, what="generator")
+    model.requires_grad_(False)
+    _set_code_statistics(model, images)
+    return model
+
+
+def _ema(steps: int) -> float:
+    """Average over about the last fifteenth of the training."""
+    return min(0.999, 1 - 15 / max(steps, 30))
+
+
+def _looking(guide: Classifier, images: Images) -> Guide:
+    return lambda x: guide.logits_and_features(x, images.value_range)
+
+
+@torch.no_grad()
+def logit_scale(guide: Classifier, images: Images) -> LogitScale:
+    """Mean and spread of every class margin over up to 2,048 images.
+
+    Parameters
+    ----------
+    guide : Classifier
+        The classifier.
+    images : Images
+        The fitting images.
+
+    Returns
+    -------
+    LogitScale
+        ``(k,)`` each.
+    """
+    some = images.subset(np.linspace(0, len(images) - 1, min(len(images), 2048)).astype(int))
+    rows = torch.cat([margins(guide.logits(x, images.value_range)).cpu() for _, x in some.batches(256)])
+    return LogitScale(rows.mean(0), rows.std(0).clamp_min(1e-3))
+
+
+@torch.no_grad()
+def _set_code_statistics(model: DiffusionAutoencoder, images: Images) -> None:
+    some = images.subset(np.linspace(0, len(images) - 1, min(len(images), _CODES)).astype(int))
+    codes = torch.cat([model.encode(x) for _, x in some.batches(256)])
+    model.code_mean.copy_(codes.mean(0))
+    model.code_cov.copy_(torch.cov(codes.T))

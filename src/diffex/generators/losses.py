@@ -1,0 +1,153 @@
+"""The losses of the diffusion autoencoder; the classifier's gradient reaches the encoder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from diffex.classifiers.margins import margins
+from diffex.generators.autoencoder import DiffusionAutoencoder
+from diffex.generators.config import GeneratorConfig
+
+Guide = Callable[[Tensor], tuple[Tensor, list[Tensor]]]  # grey values -> logits, feature maps
+
+
+@final
+@dataclass(frozen=True)
+class LogitScale:
+    """Mean and spread of the classifier's margins over the fitting images, ``(k,)`` each."""
+
+    mean: Tensor
+    sd: Tensor
+
+    def standardise(self, logits: Tensor) -> Tensor:
+        """Margins in standard deviations, ``(n, k)``."""
+        return (margins(logits) - self.mean.to(logits.device)) / self.sd.to(logits.device)
+
+
+@final
+class AutoencoderTask(nn.Module):
+    """One training step of a `DiffusionAutoencoder`.
+
+    Parameters
+    ----------
+    model : DiffusionAutoencoder
+        What is trained.
+    guide : callable or None
+        Differentiable classifier: grey values to logits and feature maps; None trains unaware.
+    scale : LogitScale or None
+        Of the guide's margins.
+    """
+
+    def __init__(self, model: DiffusionAutoencoder, guide: Guide | None, scale: LogitScale | None) -> None:
+        super().__init__()
+        self.model = model
+        self._guide, self._scale = guide, scale
+
+    @property
+    def config(self) -> GeneratorConfig:
+        """The model's configuration."""
+        return self.model.config
+
+    def forward(self, step: int, generator: torch.Generator, x: Tensor) -> dict[str, Tensor]:
+        """Compute the losses of one batch.
+
+        Parameters
+        ----------
+        step : int
+            Guidance is ramped up over the first fifth of the training.
+        generator : torch.Generator
+            Of all noise in this step.
+        x : Tensor
+            ``(n, c, h, w)`` grey values.
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``loss`` and its unweighted parts.
+        """
+        config, model = self.config, self.model
+        image = model.pixels.to_model(x)
+        mean, log_variance = model.encoder(image)
+        noise_z = torch.randn(mean.shape, generator=generator).to(mean)
+        z = mean + noise_z * (0.5 * log_variance).exp()
+        t, drop = self._times(len(x), generator, image.device)
+        noise = torch.randn(image.shape, generator=generator).to(image)
+        x_t = model.path.mix(image, noise, t)
+        raw = model.decoder(model.path.scaled(x_t, t), t, z, drop, self._told(x, generator))
+        errors = (raw - model.path.target(image, noise, t)).square().mean(dim=(1, 2, 3))
+        weight = torch.where(t == 1, config.mean, 1.0)
+        parts = {"denoise": (weight * errors).mean()}
+        parts["kl"] = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+        total = parts["denoise"] + config.kl * parts["kl"]
+        if config.total_correlation:
+            parts["tc"] = total_correlation(z, mean, log_variance)
+            total = total + config.total_correlation * parts["tc"]
+        if self._guide is not None:
+            ramp = min(1.0, 5 * (step + 1) / config.steps)
+            estimate, _ = model.path.split(raw, x_t, t)
+            parts |= self._guidance(x, estimate, t, drop)
+            total = total + ramp * (config.logit * parts["logit"] + config.features * parts["features"])
+        return {"loss": total, **parts}
+
+    def _times(self, count: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Logit-normal times, the first rows at pure noise; dropped codes only among the others."""
+        t = torch.randn(count, generator=generator).sigmoid()
+        at_noise = max(1, round(self.config.at_noise * count))
+        t[:at_noise] = 1.0
+        drop = torch.rand(count, generator=generator) < self.config.drop_condition
+        drop[:at_noise] = False
+        return t.to(device), drop.to(device)
+
+    def _told(self, x: Tensor, generator: torch.Generator) -> Tensor | None:
+        if not self.config.logit_condition or self._guide is None or self._scale is None:
+            return None
+        with torch.no_grad():
+            logits = self._scale.standardise(self._guide(x)[0])
+        keep = torch.rand(len(x), 1, generator=generator) < 0.5
+        return logits * keep.to(logits)
+
+    def _guidance(self, x: Tensor, estimate: Tensor, t: Tensor, drop: Tensor) -> dict[str, Tensor]:
+        """Classifier on image and one-step reconstruction, for a share of the batch that kept z."""
+        assert self._guide is not None and self._scale is not None
+        rows = (~drop).nonzero().squeeze(1)[: max(2, round(self.config.guided_share * len(x)))]
+        shown = self.model.pixels.to_images(estimate[rows])
+        if not self.config.classifier_gradient:
+            shown = shown.detach()
+        with torch.no_grad():
+            logits, maps = self._guide(x[rows])
+        logits_shown, maps_shown = self._guide(shown)
+        miss = functional.smooth_l1_loss(
+            self._scale.standardise(logits_shown), self._scale.standardise(logits), reduction="none"
+        ).mean(1)
+        confidence = torch.where(t[rows] == 1, 1.0, 1 - t[rows])
+        far = [
+            (b - a).square().mean(dim=(1, 2, 3)) / a.var().clamp_min(1e-6)
+            for a, b in zip(maps, maps_shown, strict=True)
+        ]
+        features = torch.stack(far).mean(0) if far else torch.zeros_like(miss)
+        return {"logit": (confidence * miss).mean(), "features": (confidence * features).mean()}
+
+
+def total_correlation(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Total correlation of q(z) by minibatch-weighted sampling, up to a constant.
+
+    Parameters
+    ----------
+    z, mean, log_variance : Tensor
+        Samples and posterior parameters, ``(n, d)``.
+
+    Returns
+    -------
+    Tensor
+        Scalar. Chen et al. 2018, "Isolating sources of disentanglement in VAEs".
+    """
+    count = len(z)
+    offset = z.unsqueeze(1) - mean.unsqueeze(0)
+    density = -0.5 * (offset.square() / log_variance.exp() + log_variance + 1.8378770664)
+    joint = torch.logsumexp(density.sum(2), dim=1)
+    product = torch.logsumexp(density, dim=1).sum(1)
+    return (joint - product).mean() + (z.shape[1] - 1) * torch.log(torch.tensor(float(count)))

@@ -1,0 +1,127 @@
+"""From the data's own grey values to the range a diffusion model likes, and back."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from diffex.images import Images
+
+_SAMPLE = 512
+_DIM = 0.3
+
+
+@final
+@dataclass(frozen=True)
+class PixelTransform:
+    """Per-channel contrast: ``y = 2 ((x - low) / (high - low)) ** gamma - 1``.
+
+    Parameters
+    ----------
+    low, high : tuple of float
+        0.1 % and 99.9 % quantiles of the fitting images, per channel.
+    gamma : tuple of float
+        0.5 where most pixels are dim (fluorescence), else 1.
+    sd : tuple of float
+        Standard deviation per channel over the fitting images, in grey values: the unit of sizes.
+    value_range : (float, float)
+        Of the data; images are clipped to it.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    gamma: tuple[float, ...]
+    sd: tuple[float, ...]
+    value_range: tuple[float, float]
+
+    @classmethod
+    def fit(cls, images: Images) -> "PixelTransform":
+        """Read up to 512 images and choose the contrast of each channel.
+
+        Parameters
+        ----------
+        images : Images
+            The fitting images.
+
+        Returns
+        -------
+        PixelTransform
+            For these images and others like them.
+        """
+        positions = torch.linspace(0, len(images) - 1, min(len(images), _SAMPLE)).long()
+        pixels = images.read(positions.numpy()).transpose(0, 1).flatten(1)  # (c, n*h*w)
+        thin = pixels[:, :: max(1, pixels.shape[1] // 1_000_000)]
+        low, middle, high = torch.quantile(thin, torch.tensor([0.001, 0.5, 0.999]), dim=1)
+        high = torch.maximum(high, low + 1e-3 * (images.value_range[1] - images.value_range[0]))
+        dim = (middle - low) / (high - low) < _DIM
+        return cls(
+            low=tuple(low.tolist()),
+            high=tuple(high.tolist()),
+            gamma=tuple(0.5 if d else 1.0 for d in dim.tolist()),
+            sd=tuple(pixels.std(dim=1).clamp_min(1e-6).tolist()),
+            value_range=images.value_range,
+        )
+
+    def to_model(self, x: Tensor) -> Tensor:
+        """Transform grey values.
+
+        Parameters
+        ----------
+        x : Tensor
+            ``(n, c, h, w)`` in the value range.
+
+        Returns
+        -------
+        Tensor
+            About [-1, 1].
+        """
+        low, high, gamma = self._constants(x)
+        return 2 * ((x - low) / (high - low)).clamp_min(0) ** gamma - 1
+
+    def to_images(self, y: Tensor) -> Tensor:
+        """Transform back.
+
+        Parameters
+        ----------
+        y : Tensor
+            ``(n, c, h, w)``, about [-1, 1].
+
+        Returns
+        -------
+        Tensor
+            Grey values, clipped to the value range; gradients flow.
+        """
+        low, high, gamma = self._constants(y)
+        unit = ((y + 1) / 2).clamp_min(1e-4)
+        return (low + (high - low) * unit ** (1 / gamma)).clamp(*self.value_range)
+
+    def size(self, difference: Tensor) -> Tensor:
+        """Size of a change: root mean square over pixels, channels in units of their spread.
+
+        Parameters
+        ----------
+        difference : Tensor
+            ``(..., c, h, w)`` in grey values.
+
+        Returns
+        -------
+        Tensor
+            ``(...)``.
+        """
+        sd = torch.tensor(self.sd, device=difference.device).view(-1, 1, 1)
+        return (difference / sd).square().mean(dim=(-3, -2, -1)).sqrt()
+
+    def _constants(self, like: Tensor) -> list[Tensor]:
+        return [torch.tensor(v, device=like.device).view(-1, 1, 1) for v in (self.low, self.high, self.gamma)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the values as JSON can hold them."""
+        return {k: list(getattr(self, k)) for k in ("low", "high", "gamma", "sd", "value_range")}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "PixelTransform":
+        """Rebuild from `as_dict`."""
+        low, high = values["value_range"]
+        rest = {k: tuple(values[k]) for k in ("low", "high", "gamma", "sd")}
+        return cls(**rest, value_range=(low, high))

@@ -1,0 +1,94 @@
+"""Folders of images: one sub-folder per class, or flat."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from diffex.base.errors import InputError
+from diffex.images.listing import Listing
+from diffex.images.naming import clean_text, shown
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+_SPLIT_NAMES = frozenset({"train", "test", "val", "valid", "validation"})
+_log = logging.getLogger("diffex")
+
+
+def list_folder(root: Path) -> Listing:
+    """List the images of a folder.
+
+    Parameters
+    ----------
+    root : Path
+        With one sub-folder per class (searched to any depth), or with the images themselves.
+        Hidden files and files that are not PNG, JPEG or TIFF are ignored.
+
+    Returns
+    -------
+    Listing
+        In sorted order; ids are paths relative to `root`; no labels where the folder is flat.
+
+    Raises
+    ------
+    InputError
+        If there are no images, or images lie beside class folders.
+    """
+    try:
+        loose, classes = _loose_images(root), _class_images(root)
+    except OSError as error:
+        raise InputError(
+            f"{shown(root)} cannot be listed ({error.strerror}), expected a readable folder: "
+            "check its permissions."
+        ) from error
+    if loose and classes:
+        raise InputError(
+            f"{shown(root)} holds {len(loose)} images beside {len(classes)} sub-folders with images, "
+            "expected either one sub-folder per class or images alone: "
+            "move the ones that do not belong elsewhere."
+        )
+    if not loose and not classes:
+        raise InputError(
+            f"{shown(root)} holds no images, expected PNG, JPEG or TIFF files in one sub-folder per class, "
+            "or a flat folder of them."
+        )
+    _warn_of_splits(root, classes)
+    files = loose or [file for images in classes.values() for file in images]
+    labels = tuple(name for name, images in classes.items() for _ in images) or None
+    ids = tuple(clean_text(file.relative_to(root).as_posix()) for file in files)
+    return Listing(ids, tuple((file,) for file in files), labels=labels)
+
+
+def _loose_images(root: Path) -> list[Path]:
+    return sorted(file for file in root.iterdir() if _is_image(file))
+
+
+def _class_images(root: Path) -> dict[str, list[Path]]:
+    folders = sorted(folder for folder in root.iterdir() if _visible(folder.name) and folder.is_dir())
+    found = {clean_text(folder.name): list(_images_below(folder)) for folder in folders}
+    empty = [shown(name) for name, images in found.items() if not images]
+    if empty:
+        _log.info("%s: sub-folders without images are no classes: %s.", shown(root), ", ".join(empty))
+    return {name: found[name] for name in sorted(found) if found[name]}
+
+
+def _images_below(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if _visible(name))
+        yield from (file for name in sorted(names) if _is_image(file := Path(where, name)))
+
+
+def _is_image(file: Path) -> bool:
+    return _visible(file.name) and file.suffix.lower() in SUFFIXES and file.is_file()
+
+
+def _visible(name: str) -> bool:
+    return not name.startswith(".")
+
+
+def _warn_of_splits(root: Path, classes: dict[str, list[Path]]) -> None:
+    if classes and {name.lower() for name in classes} <= _SPLIT_NAMES:
+        _log.warning(
+            "%s: the classes are %s, which look like splits: open one of its sub-folders instead.",
+            shown(root),
+            ", ".join(classes),
+        )

@@ -1,0 +1,177 @@
+"""Tables of images: CSV or Parquet, with columns that name files, labels, groups and masks."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import pandas as pd
+import pyarrow
+
+from diffex.base.errors import InputError
+from diffex.images.listing import Listing
+from diffex.images.naming import clean_text, shown
+
+TABLE_SUFFIXES = frozenset({".csv", ".parquet"})
+_KEYS = ("path", "label", "group", "mask")
+_PATH_DEFAULTS = ("path", "file")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Table:
+    path: Path
+    typed: pd.DataFrame  # numbers as numbers, kept in Images.table
+    text: pd.DataFrame  # everything as it was written, so that "01" stays "01"
+
+    def column(self, name: str, use: str) -> list[str]:
+        if name not in self.text.columns:
+            have = ", ".join(shown(column) for column in self.text.columns)
+            raise InputError(
+                f"{shown(self.path)} has no column {name!r} (for {use}), expected one of: {have}; "
+                "name another in --columns or --where."
+            )
+        return [str(value) for value in self.text[name]]
+
+    def full_column(self, name: str, use: str) -> tuple[str, ...]:
+        values = tuple(clean_text(value) for value in self.column(name, use))
+        if "" in values:
+            raise InputError(
+                f"{shown(self.path)} has no {use} in column {name!r} for {values.count('')} of {len(values)} "
+                f"rows (first: row {int(self.text.index[values.index('')]) + 1}), expected one in every row: "
+                "fill them in or narrow the rows with --where."
+            )
+        return values
+
+
+def list_table(
+    path: Path, columns: Mapping[str, str] | None, where: Mapping[str, Sequence[str]] | None
+) -> Listing:
+    """List the images of a table.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.csv`` (UTF-8, commas) or ``.parquet`` file; image paths are relative to its folder.
+    columns : mapping of str to str, optional
+        Which column holds ``path``, ``label``, ``group``, ``mask``; any other key is the name of a
+        channel with a file of its own. ``path`` defaults to a column ``path`` or ``file``.
+    where : mapping of str to sequence of str, optional
+        Keep the rows whose column has one of these values.
+
+    Returns
+    -------
+    Listing
+        In the table's order; ids are the text of the path column.
+
+    Raises
+    ------
+    InputError
+        If the table cannot be read, a column is absent, no row is left, values are missing, or an
+        image is listed twice.
+    """
+    table = _filtered(_read_table(path), where or {})
+    roles = dict(columns or {})
+    parts = tuple(key for key in roles if key not in _KEYS)
+    sources = _file_columns(table, roles, parts)
+    files = [table.full_column(column, f"{key} file") for key, column in sources.items()]
+    ids = files[0]
+    _refuse_repeats(table, ids)
+    used = {*sources.values(), *(roles[key] for key in _KEYS if key in roles)}
+    return Listing(
+        ids=ids,
+        files=tuple(tuple(path.parent / name for name in names) for names in zip(*files, strict=True)),
+        parts=parts,
+        labels=table.full_column(roles["label"], "label") if "label" in roles else None,
+        groups=table.full_column(roles["group"], "group") if "group" in roles else None,
+        masks=_masks(table, roles["mask"]) if "mask" in roles else None,
+        table=table.typed.drop(columns=[*used]).reset_index(drop=True),
+    )
+
+
+def _file_columns(table: _Table, roles: Mapping[str, str], parts: Sequence[str]) -> dict[str, str]:
+    if not parts:
+        return {"path": roles.get("path") or _default_path(table)}
+    if "path" in roles:
+        raise InputError(
+            f"--columns got path={roles['path']} as well as channels of their own ({', '.join(parts)}), "
+            "expected one or the other: one file for all channels, or one file per channel."
+        )
+    return {part: roles[part] for part in parts}
+
+
+def _default_path(table: _Table) -> str:
+    return next((name for name in _PATH_DEFAULTS if name in table.text.columns), _PATH_DEFAULTS[0])
+
+
+def _masks(table: _Table, column: str) -> tuple[Path | None, ...]:
+    names = table.column(column, "mask file")
+    return tuple(table.path.parent / name if name else None for name in names)
+
+
+def _refuse_repeats(table: _Table, ids: Sequence[str]) -> None:
+    repeated = pd.Series(ids)[lambda names: names.duplicated()]
+    if len(repeated):
+        raise InputError(
+            f"{shown(table.path)} lists {shown(repeated.iloc[0])} more than once ({len(repeated)} rows too "
+            "many), expected each image once: remove the repeats or narrow the rows with --where."
+        )
+
+
+def _read_table(path: Path) -> _Table:
+    try:
+        table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    except (OSError, ValueError, pyarrow.ArrowException, pd.errors.ParserError) as error:
+        reason = shown(str(error).strip().split("\n")[0])
+        raise InputError(
+            f"{shown(path)} cannot be read as a table ({reason}), expected CSV in UTF-8 or Parquet: "
+            "save it again."
+        ) from error
+    if not len(table.text):
+        raise InputError(f"{shown(path)} has no rows, expected one per image: fill it first.")
+    return table
+
+
+def _read_csv(path: Path) -> _Table:
+    # Labels such as NA or None are names, so the text is read without pandas' missing values.
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+    typed = pd.read_csv(path, encoding="utf-8-sig", index_col=False, low_memory=False)
+    return _Table(path, typed, text)
+
+
+def _read_parquet(path: Path) -> _Table:
+    typed = pd.read_parquet(path).reset_index(drop=True)
+    typed.columns = [str(name) for name in typed.columns]
+    text = pd.DataFrame({name: [_as_text(value) for value in typed[name]] for name in typed.columns})
+    return _Table(path, typed, text)
+
+
+def _as_text(value: Any) -> str:
+    if value is None or value is pd.NA or value is pd.NaT:
+        return ""
+    if isinstance(value, float) and math.isnan(value):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _filtered(table: _Table, where: Mapping[str, Sequence[str]]) -> _Table:
+    for column, values in where.items():
+        wanted = [values] if isinstance(values, str) else [_as_text(value) for value in values]
+        texts = pd.Series(table.column(column, "--where"), index=table.text.index)
+        keep = texts.isin(wanted) | _equal_numbers(table.typed[column], wanted)
+        if not keep.any():
+            have = ", ".join(shown(value) for value in sorted(set(texts))[:8])
+            raise InputError(
+                f"--where {column}={','.join(wanted)} leaves no rows of {shown(table.path)}, expected values "
+                f"such as: {have}; change the filter."
+            )
+        table = _Table(table.path, table.typed[keep], table.text[keep])
+    return table
+
+
+def _equal_numbers(column: "pd.Series[Any]", wanted: Sequence[str]) -> "pd.Series[bool]":
+    if not pd.api.types.is_numeric_dtype(column):
+        return pd.Series(False, index=column.index)
+    numbers = pd.to_numeric(pd.Series(wanted), errors="coerce").dropna()
+    return column.isin(numbers)

@@ -1,0 +1,22 @@
+"""Named quantities with units, read off the pixels of single-cell crops."""
+
+from diffex.measurements.catalogue import nucleus_channel, quantities
+from diffex.measurements.differences import class_differences
+from diffex.measurements.measuring import measure
+from diffex.measurements.quantity import Kind, Quantity, channel_slugs
+from diffex.measurements.segmentation import channel_scores, choose_channel, ring, ring_width, segment
+
+__all__ = [
+    "Kind",
+    "Quantity",
+    "channel_scores",
+    "channel_slugs",
+    "choose_channel",
+    "class_differences",
+    "measure",
+    "nucleus_channel",
+    "quantities",
+    "ring",
+    "ring_width",
+    "segment",
+]

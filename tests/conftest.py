@@ -1,0 +1,63 @@
+"""What all tests share: real data, the rule about skips, and how many cores torch takes."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+STRICT = os.environ.get("DIFFEX_STRICT") == "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Under ``DIFFEX_STRICT=1``, turn the skip of a test into a failure unless it is marked ``may_skip``."""
+    report = yield
+    expected = hasattr(report, "wasxfail") or item.get_closest_marker("may_skip") is not None
+    if STRICT and report.skipped and not expected:
+        _fail(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """Do the same where a whole file is skipped."""
+    report = yield
+    if STRICT and report.skipped:
+        _fail(report)
+    return report
+
+
+def _fail(report):
+    reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"DIFFEX_STRICT=1 turns this skip into a failure. {reason}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_threads() -> None:
+    """Keep to two cores, or to what OMP_NUM_THREADS says; one for each worker of xdist."""
+    cores = 1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, os.cpu_count() or 1)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", cores)))
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of the real image sets."""
+    folder = os.environ.get("DIFFEX_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("real images: set DIFFEX_DATA to the folder that holds the sets")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def data_set(data_dir: Path) -> Callable[[str], Path]:
+    """Find one real set by name, for example ``data_set("bccd_cells")``."""
+
+    def find(name: str) -> Path:
+        if not (data_dir / name).is_dir():
+            pytest.skip(f"real images: {name} is not in DIFFEX_DATA")
+        return data_dir / name
+
+    return find

@@ -1,0 +1,139 @@
+"""p values are uniform where nothing is there, and small where something is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from diffex.base.errors import InputError
+from diffex.effects.calibration import fit_calibration, widening
+from diffex.effects.intervals import mean_intervals
+from diffex.effects.nulls import (
+    RandomDirectionNull,
+    draws_needed,
+    linear_effects,
+    max_t_p,
+    random_direction_null,
+    random_directions,
+    sign_test_p,
+)
+
+
+def test_sign_test_is_uniform() -> None:
+    effects = np.random.default_rng(0).normal(size=(256, 3000))
+    assert stats.kstest(sign_test_p(effects), "uniform").pvalue > 0.01
+
+
+def test_sign_test_is_uniform_with_groups() -> None:
+    random = np.random.default_rng(1)
+    groups = np.repeat(np.arange(12), 20)
+    effects = random.normal(size=(12, 3000))[groups] + random.normal(size=(240, 3000))
+    assert stats.kstest(sign_test_p(effects, groups), "uniform").pvalue > 0.01
+    assert (sign_test_p(effects) < 0.05).mean() > 0.3  # images are not independent here
+
+
+def test_sign_test_agrees_with_scipy_and_with_the_interval() -> None:
+    effects = np.random.default_rng(2).normal(0.1, 1.0, size=(100, 200))
+    p, found = sign_test_p(effects), mean_intervals(effects)
+    assert p == pytest.approx(stats.ttest_1samp(effects, 0.0).pvalue)
+    assert ((p < 0.05) == ((found.low > 0) | (found.high < 0))).all()
+
+
+def test_sign_test_of_constants() -> None:
+    assert sign_test_p(np.array([[0.0, 1.0]] * 5)).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("groups", [None, np.repeat(np.arange(10), 5)])
+def test_max_t_keeps_the_familywise_error(groups: np.ndarray | None) -> None:
+    random, runs = np.random.default_rng(3), 2000
+    mixing = random.normal(size=(20, 20))
+    false = 0
+    for seed in range(runs):
+        effects = random.normal(size=(50, 20)) @ mixing
+        if groups is not None:
+            effects += 3 * random.normal(size=(10, 20))[groups]
+        false += bool((max_t_p(effects, seed, 300, groups) <= 0.05).any())
+    assert false / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_max_t_steps_down_and_is_never_below_the_single_test() -> None:
+    effects = np.random.default_rng(4).normal(size=(60, 10)) + np.array([3.0, 1.0] + [0.0] * 8)
+    p = max_t_p(effects, seed=0)
+    assert p[0] == p[1] == pytest.approx(1 / 2001)
+    assert (p[2:] > sign_test_p(effects)[2:] - 0.05).all()
+    t = np.abs(effects.mean(axis=0) / effects.std(axis=0, ddof=1))
+    assert (np.diff(p[np.argsort(-t)]) >= 0).all()
+
+
+def test_random_directions_have_the_size_asked_for(make_world: Callable[..., Any]) -> None:
+    world = make_world(0, images=10)
+    drawn = random_directions(world.metric, world.covariance, 2.5, 5000, seed=1)
+    sizes = np.sqrt(np.einsum("rd,de,re->r", drawn, world.metric, drawn))
+    assert drawn.shape == (5000, 32) and sizes == pytest.approx(2.5)
+    assert (drawn == random_directions(world.metric, world.covariance, 2.5, 5000, seed=1)).all()
+
+
+def test_linear_null_is_what_its_directions_give(make_world: Callable[..., Any]) -> None:
+    world = make_world(1, images=10)
+    null = random_direction_null(world.gradients, world.metric, world.covariance, 1.0, seed=2, draws=100)
+    drawn = random_directions(world.metric, world.covariance, 1.0, 100, seed=2)
+    assert null.linear == pytest.approx(linear_effects(world.gradients, drawn))
+
+
+def test_random_directions_have_uniform_p(make_world: Callable[..., Any]) -> None:
+    world, half = make_world(2, images=20), np.ones(20, dtype=bool)
+    effects = world.effects(world.random(1000, seed=9)).mean(axis=0)
+    linear = random_direction_null(world.gradients, world.metric, world.covariance, 1.0, seed=3)
+    straight = world.gradients.mean(axis=0) @ world.random(1000, seed=9).T
+    assert stats.kstest(linear.p(straight), "uniform").pvalue > 0.01
+    p = world.null(half, seed=4).p(effects)
+    assert (p <= 0.05).mean() <= 0.07 and p.min() >= 1 / 20001
+
+
+def test_p_counts_exceeding_draws() -> None:
+    null = RandomDirectionNull(np.zeros(4), np.array([-3.0, 1.0, -2.0, 0.5]))
+    assert null.p([0.0, 2.0, -2.5, 9.0]).tolist() == [1.0, 0.6, 0.4, 0.2]
+
+
+@pytest.mark.parametrize(("bend", "sign"), [(np.tanh, 1), (np.sinh, -1), (np.copy, 0)])
+def test_calibration_finds_the_bend(bend: np.ufunc, sign: int) -> None:
+    random = np.random.default_rng(5)
+    predicted = 1.5 * random.normal(size=64)
+    found = fit_calibration(bend(predicted) + 0.05 * random.normal(size=64), predicted, 1.0)
+    assert np.sign(found.bend) == sign and found.slope > 0
+
+
+def test_unrelated_gradients_give_a_null_of_scatter_alone() -> None:
+    random = np.random.default_rng(6)
+    linear = RandomDirectionNull(random.normal(size=20_000), np.zeros(20_000))
+    predicted = random.normal(size=40)
+    opposed = linear.calibrated(-predicted, predicted, seed=0)
+    assert abs(np.corrcoef(opposed.effects, opposed.linear)[0, 1]) < 0.05
+    assert np.std(opposed.effects) >= np.std(predicted)
+
+
+def test_widening_only_widens() -> None:
+    random = np.random.default_rng(7)
+    null = random.normal(size=20_000)
+    assert widening(0.5 * random.normal(size=64), null) == 1.0
+    assert widening(3.0 * random.normal(size=64), null) > 2.5
+
+
+def test_draws_needed_resolve_a_table() -> None:
+    assert draws_needed(200) == 20_000
+    assert 1 / (1 + draws_needed(2000)) < 0.05 / 2000
+
+
+def test_refuses_what_it_cannot_use() -> None:
+    eye = np.eye(3)
+    with pytest.raises(InputError, match="calibrate the concepts"):
+        random_directions(eye, eye, 0.0, 5, seed=0)
+    with pytest.raises(InputError, match="no size"):
+        random_directions(np.zeros((3, 3)), eye, 1.0, 5, seed=0)
+    with pytest.raises(InputError, match="expected both"):
+        random_directions(np.eye(2), eye, 1.0, 5, seed=0)
+    null = random_direction_null(np.ones((4, 3)), eye, eye, 1.0, seed=0, draws=10)
+    with pytest.raises(InputError, match="expected 8 or more"):
+        null.calibrated(np.ones(4), np.ones(4), seed=0)
