@@ -65,7 +65,7 @@ class BlackBoxTask(nn.Module):
     value_range : (float, float)
         Of the pixels given.
     class_weight : Tensor
-        ``(k,)``, inverse frequencies with mean 1.
+        ``(k,)``, as from `class_weights`.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ def class_weights(labels: NDArray[np.int64], classes: int) -> Tensor:
     Returns
     -------
     Tensor
-        ``(k,)``, inverse square-root-free frequencies with mean 1 over the images.
+        ``(k,)``, inverse frequencies, with mean 1 over the images.
     """
     counts = np.maximum(np.bincount(labels, minlength=classes), 1)
     return torch.tensor(len(labels) / (classes * counts), dtype=torch.float32)
@@ -212,11 +212,18 @@ def load_black_box(folder: Path) -> Classifier:
         If files are missing, damaged or of another schema.
     """
     config = read_json(folder / "config.json")
-    if config.get("schema") != SCHEMA or config.get("architecture") != "small-conv-net":
+    kind = (config.get("schema"), config.get("architecture")) if isinstance(config, dict) else None
+    if kind != (SCHEMA, "small-conv-net"):
         raise FolderError(f"{folder} is not a classifier folder of this diffex: fit it again.")
-    card = ClassifierCard(**config["card"])
-    network = SmallConvNet(card.channels, len(card.class_names))
-    network.load_state_dict(load_tensors(folder / "model.safetensors"))
+    state = load_tensors(folder / "model.safetensors")
+    try:
+        card = ClassifierCard(**config["card"])
+        network = SmallConvNet(card.channels, len(card.class_names))
+        network.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise FolderError(
+            f"{folder} is damaged: config.json and model.safetensors do not fit together; fit it again."
+        ) from error
     return Classifier(network, card, differentiable=True, address=str(folder))
 
 

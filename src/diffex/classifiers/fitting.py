@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffex.base.hashing import hash_tensors
 from diffex.base.noise import derive_seed
 from diffex.classifiers.blackbox import (
     BlackBoxReport,
@@ -23,7 +24,7 @@ from diffex.classifiers.blackbox import (
 from diffex.classifiers.calibration import balanced_accuracy_interval, fit_temperature
 from diffex.classifiers.card import ClassifierCard
 from diffex.classifiers.classifier import Classifier
-from diffex.images import Images, split_by_group
+from diffex.images import Images, require_classes, split_by_group
 from diffex.images.augment import augment
 from diffex.training import TrainConfig, train
 
@@ -54,16 +55,22 @@ def fit_black_box(
     Returns
     -------
     (Classifier, BlackBoxReport)
-        The classifier, on the CPU or `device`, and its balanced accuracy with a 95 % interval.
+        The classifier, on the CPU, and its balanced accuracy with a 95 % interval.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two classes, or fewer than two groups.
+    FolderError
+        If the folder holds an unfinished training of other images or settings.
     """
-    assert images.labels is not None
+    require_classes(images)
     fitting, held_out = split_by_group(images, _HELD_OUT, seed)
     card = card_of(images)
     network = _initialised(card, seed)
-    task = BlackBoxTask(network, card, images.value_range, class_weights(_labels(fitting), len(card.class_names)))
-    config = TrainConfig(
-        steps=steps or _IMAGES_SEEN // 64, batch_size=64, lr=2e-3, warmup=50, weight_decay=0.05, ema=0.99, seed=seed
-    )
+    weights = class_weights(_labels(fitting), len(card.class_names))
+    task = BlackBoxTask(network, card, images.value_range, weights)
+    config = _length(steps or _IMAGES_SEEN // 64, seed, weight_decay=0.05)
     held = (held_out.read(), _labels(held_out))
 
     def skill() -> float:
@@ -81,8 +88,15 @@ def fit_black_box(
         device=device,
         what="black box",
         check=skill,
+        settings={"pixels": images.fingerprint()},
     )
     return _finish(network, card, images, held_out, folder, seed)
+
+
+def _length(steps: int, seed: int, weight_decay: float) -> TrainConfig:
+    return TrainConfig(
+        steps=steps, batch_size=64, lr=2e-3, warmup=50, weight_decay=weight_decay, ema=0.99, seed=seed
+    )
 
 
 def _labels(images: Images) -> NDArray[np.int64]:
@@ -101,13 +115,15 @@ def _balanced_cross_entropy(logits: Tensor, labels: NDArray[np.int64]) -> float:
     return float(torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels), weight))
 
 
-def card_of(images: Images) -> ClassifierCard:
+def card_of(images: Images, class_names: tuple[str, ...] | None = None) -> ClassifierCard:
     """Describe images as a classifier's card: size, channels, mean and spread of a sample.
 
     Parameters
     ----------
     images : Images
-        Labelled.
+        The fitting images.
+    class_names : tuple of str, optional
+        In the order of the logits; default those of the images' labels.
 
     Returns
     -------
@@ -117,7 +133,7 @@ def card_of(images: Images) -> ClassifierCard:
     sample = images.read(np.linspace(0, len(images) - 1, min(len(images), 512)).astype(int))
     mean, std = sample.mean(dim=(0, 2, 3)), sample.std(dim=(0, 2, 3)).clamp_min(1e-6)
     return ClassifierCard(
-        class_names=images.class_names,
+        class_names=images.class_names if class_names is None else class_names,
         size=images.size,
         channels=images.channels,
         value_range=images.value_range,
@@ -140,12 +156,21 @@ def _finish(
     value, low, high = balanced_accuracy_interval(labels, logits.argmax(1), held_out.groups, seed=seed)
     report = BlackBoxReport(value, low, high, len(held_out), temperature)
     save_black_box(folder, classifier, report)
-    _log.info("black box: balanced accuracy %.3f (%.3f to %.3f) on %d held-out images", value, low, high, len(labels))
+    _log.info(
+        "black box: balanced accuracy %.3f (%.3f to %.3f) on %d held-out images",
+        *(value, low, high, len(labels)),
+    )
     return load_black_box(folder), report
 
 
 def fit_twin(
-    classifier: Classifier, images: Images, folder: Path, *, seed: int = 0, steps: int = 800, device: torch.device
+    classifier: Classifier,
+    images: Images,
+    folder: Path,
+    *,
+    seed: int = 0,
+    steps: int = 800,
+    device: torch.device,
 ) -> Classifier:
     """Fit a differentiable twin to the logits of a classifier without gradients.
 
@@ -170,7 +195,7 @@ def fit_twin(
         Guides the generator's training and pre-ranking only; effects are always the black box's own.
     """
     logits = predict(classifier, lambda: images.batches(256), images.value_range)
-    card = card_of(images).model_copy(update={"class_names": classifier.card.class_names})
+    card = card_of(images, classifier.card.class_names)
     network = _initialised(card, seed)
     task = BlackBoxTask(network, card, images.value_range, torch.ones(len(card.class_names)))
     goal = torch.from_numpy(logits.astype(np.float32))
@@ -178,8 +203,16 @@ def fit_twin(
     def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Any]:
         return {"x": images.read(positions), "y": goal[torch.from_numpy(positions)]}
 
-    config = TrainConfig(steps=steps, batch_size=64, lr=2e-3, warmup=50, ema=0.99, seed=seed)
-    train(task, read, len(images), config, folder / "training", device=device, what="twin of the black box")
+    train(
+        task,
+        read,
+        len(images),
+        _length(steps, seed, weight_decay=0.01),
+        folder / "training",
+        device=device,
+        what="twin of the black box",
+        settings={"pixels": images.fingerprint(), "logits": hash_tensors({"logits": goal})},
+    )
     twin = Classifier(network.cpu(), card, differentiable=True, address=str(folder))
     save_black_box(folder, twin, None)
     return twin

@@ -60,6 +60,9 @@ class DiffusionAutoencoder(nn.Module):
     classifier in the losses only.
     """
 
+    code_mean: Tensor
+    code_cov: Tensor
+
     def __init__(self, config: GeneratorConfig, form: ImageForm, pixels: PixelTransform) -> None:
         super().__init__()
         self.config, self.form, self.pixels = config, form, pixels
@@ -107,7 +110,7 @@ class DiffusionAutoencoder(nn.Module):
             Posterior means, ``(n, d)``, fp32, on the CPU.
         """
         with autocast(self.device, self.precision):
-            mean, _ = self.encoder(self.pixels.to_model(x.to(self.device)))
+            mean: Tensor = self.encoder(self.pixels.to_model(x.to(self.device)))[0]
         return mean.cpu()
 
     def bound(self, z: Tensor, logits: Tensor | None = None) -> Network:
@@ -245,20 +248,31 @@ class DiffusionAutoencoder(nn.Module):
             If files are missing, damaged or of another schema.
         """
         values = read_json(folder / "generator.json")
-        if values.get("schema") != SCHEMA:
+        schema = values.get("schema") if isinstance(values, dict) else None
+        if schema != SCHEMA:
             raise FolderError(
-                f"{folder} holds a generator of schema {values.get('schema')}, this diffex reads {SCHEMA}: "
+                f"{folder} holds a generator of schema {schema}, this diffex reads {SCHEMA}: "
                 "fit it again, or use the version of diffex that wrote it."
             )
-        form = values["form"]
-        model = cls(
-            GeneratorConfig(**values["config"]),
-            ImageForm(tuple(form["channel_names"]), _pair(form["size"]), form["classes"]),
-            PixelTransform.from_dict(values["pixels"]),
-        )
         state = load_tensors(folder / "generator.safetensors")
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        try:
+            model = _from_description(values)
+            model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise FolderError(
+                f"{folder} is damaged: generator.json and generator.safetensors do not fit together; "
+                "fit the generator again."
+            ) from error
         return model.to(device).eval().requires_grad_(False)
+
+
+def _from_description(values: dict[str, Any]) -> DiffusionAutoencoder:
+    form = values["form"]
+    return DiffusionAutoencoder(
+        GeneratorConfig(**values["config"]),
+        ImageForm(tuple(form["channel_names"]), _pair(form["size"]), form["classes"]),
+        PixelTransform.from_dict(values["pixels"]),
+    )
 
 
 def _pair(values: Sequence[int]) -> tuple[int, int]:

@@ -41,7 +41,7 @@ class GeneratorConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     latents: int = Field(64, ge=4, le=512)
-    widths: tuple[int, ...] = (96, 128, 192)
+    widths: tuple[int, ...] = (64, 128, 192)
     patch: int = 4
     path: Literal["flow", "ddpm"] = "flow"
     steps: int = Field(3000, ge=1)

@@ -1,6 +1,7 @@
 """Train the generator around a classifier."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,6 +51,11 @@ def fit_generator(
     -------
     DiffusionAutoencoder
         In eval mode, with the code statistics of the fitting images.
+
+    Raises
+    ------
+    FolderError
+        If the folder holds an unfinished training of other images, classifier or configuration.
     """
     classes = len(guide.card.class_names) if guide else 2
     form = ImageForm(images.channel_names, images.size, classes)
@@ -62,13 +68,30 @@ def fit_generator(
     def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Tensor]:
         return {"x": augment(images.read(positions), config.symmetry, generator)}
 
-    settings = TrainConfig(
-        steps=config.steps, batch_size=config.batch_size, lr=config.lr, seed=config.seed, ema=_ema(config.steps)
+    length = TrainConfig(
+        steps=config.steps,
+        batch_size=config.batch_size,
+        lr=config.lr,
+        seed=config.seed,
+        ema=_ema(config.steps),
     )
-    train(task, read, len(images), settings, folder, device=device, what="generator")
+    origin = _origin(images, guide, config, start)
+    train(task, read, len(images), length, folder, device=device, what="generator", settings=origin)
     model.requires_grad_(False)
     _set_code_statistics(model, images)
     return model
+
+
+def _origin(
+    images: Images, guide: Classifier | None, config: GeneratorConfig, start: DiffusionAutoencoder | None
+) -> dict[str, Any]:
+    """What a training must share with the checkpoint that it goes on from."""
+    return {
+        **config.model_dump(mode="json"),
+        "pixels": images.fingerprint(),
+        "classifier": None if guide is None else guide.state_hash(),
+        "start": None if start is None else start.state_hash(),
+    }
 
 
 def _ema(steps: int) -> float:

@@ -16,6 +16,7 @@ from diffex.generators.autoencoder import DiffusionAutoencoder
 from diffex.images import Images, sample
 
 _HELD_OUT = 256
+_LEAST = 1e-12  # a decoder that ignores the noise divides by nothing
 
 
 @final
@@ -94,7 +95,7 @@ def measure_gates(
         Gate("noise_share", "share of the logit's variance that is due to noise",
              _noise_share(logits[0], logits[1], logits[2]), 0.05, False),
         Gate("conditioning", "change of image by code over change by noise, within the object",
-             _energy(changed - first, inside) / _energy(again - first, inside), 2.5, True),
+             _energy(changed - first, inside) / max(_energy(again - first, inside), _LEAST), 2.5, True),
     )  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def render(model: DiffusionAutoencoder, z: Tensor, noise: Tensor, depth: int | N
     Tensor
         ``(n, c, h, w)`` grey values.
     """
-    parts = zip(z.split(64), noise.split(64), strict=True)
+    parts = zip(torch.split(z, 64), torch.split(noise, 64), strict=True)
     return torch.cat([model.decode(a, b, depth) for a, b in parts])
 
 
@@ -137,7 +138,7 @@ def logits_of(classifier: Classifier, x: Tensor, value_range: tuple[float, float
     ndarray, shape (n, k)
         Logits.
     """
-    parts = [classifier.logits(part, value_range).cpu().numpy() for part in x.split(256)]
+    parts = [classifier.logits(part, value_range).cpu().numpy() for part in torch.split(x, 256)]
     return np.concatenate(parts).astype(np.float64)
 
 
@@ -147,9 +148,7 @@ def _mean_spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(np.mean([spearmanr(first[:, k], second[:, k]).statistic for k in columns]))
 
 
-def _noise_share(
-    real: NDArray[np.float64], first: NDArray[np.float64], again: NDArray[np.float64]
-) -> float:
+def _noise_share(real: NDArray[np.float64], first: NDArray[np.float64], again: NDArray[np.float64]) -> float:
     m_real, m_first, m_again = (margins(torch.from_numpy(v)).numpy() for v in (real, first, again))
     by_noise = 0.5 * np.square(m_first - m_again).mean(axis=0)
     return float((by_noise / m_real.var(axis=0)).mean())

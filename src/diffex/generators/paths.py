@@ -7,6 +7,7 @@ preconditioned as in Karras et al. 2022 (EDM), which for the variance-preserving
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, final
 
 import torch
@@ -168,7 +169,7 @@ class NoisePath:
         """
         x_t = noise
         times = self.times(depth, noise.device)
-        for now, then in zip(times[:-1], times[1:], strict=True):
+        for now, then in pairwise(times):
             x_t = self._step(network, x_t, now, then)
         return x_t
 
@@ -196,7 +197,7 @@ class NoisePath:
             Noise, ``(n, c, h, w)``.
         """
         times = self.times(depth, x.device).flip(0)
-        for now, then in zip(times[:-1], times[1:], strict=True):
+        for now, then in pairwise(times):
             x = self._undo(network, x, now, then, iterations)
         return x
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from diffex.base.errors import FolderError
-from diffex.base.files import load_tensors, read_json, save_tensors, write_json
+from diffex.base.files import load_tensors, plain, read_json, save_tensors, write_json
 from diffex.training.kept import Kept
 
 _STATE = "state-{step}.safetensors"
@@ -73,7 +73,7 @@ def load_checkpoint(
     """
     if not (folder / _HEAD).exists():
         return 0
-    head = read_json(folder / _HEAD)
+    head, fixed = read_json(folder / _HEAD), plain(fixed)
     if head["fixed"] != fixed:
         changed = sorted(k for k in {*head["fixed"], *fixed} if head["fixed"].get(k) != fixed.get(k))
         raise FolderError(
@@ -119,5 +119,6 @@ def clear(folder: Path) -> None:
     folder : Path
         Where checkpoints live.
     """
-    for path in [folder / _HEAD, *folder.glob(_STATE.format(step="*"))]:
+    half_written = folder.glob("." + _STATE.format(step="*") + "*")  # by a process killed while it wrote
+    for path in [folder / _HEAD, *folder.glob(_STATE.format(step="*")), *half_written]:
         path.unlink(missing_ok=True)

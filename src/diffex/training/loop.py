@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ def train(
     device: torch.device,
     what: str,
     check: Callable[[], float] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Train until `config.steps`; a killed training goes on from its last checkpoint.
 
@@ -91,11 +92,18 @@ def train(
     check : callable, optional
         Early stopping: called with the moving average in place at ten evenly spaced steps of the
         second half; the weights with the smallest value are returned.
+    settings : mapping, optional
+        What else must be the same when a killed training goes on (architecture, losses, data); JSON.
 
     Returns
     -------
     nn.Module
         `task`, in eval mode, with the moving average as its weights.
+
+    Raises
+    ------
+    FolderError
+        If the folder holds an unfinished training with other settings; it is left as it is.
 
     Notes
     -----
@@ -110,7 +118,7 @@ def train(
     task.to(device).train()
     kept = Kept.start(parameters)
     precision = best_precision(device)
-    fixed = _fixed(config, count, precision)
+    fixed = {**(settings or {}), **_fixed(config, count, precision, accelerator.num_processes)}
     done = load_checkpoint(folder, task, kept, optimizer, fixed)
     wrapped, stepper = accelerator.prepare(task, optimizer)
     checks = set(np.linspace(config.steps / 2, config.steps, 10).astype(int)) if check else set()
@@ -122,19 +130,21 @@ def train(
             kept.judge(task, parameters, check)
         if accelerator.is_main_process:
             if step % 50 == 0 or step == config.steps - 1:
-                append_metrics(folder, {"step": step, **{k: float(v) for k, v in losses.items()}})
+                append_metrics(folder, {"step": step, **{k: float(v.detach()) for k, v in losses.items()}})
             if time.monotonic() - saved > config.checkpoint_s:
                 save_checkpoint(folder, step + 1, task, kept, optimizer, fixed)
                 saved = time.monotonic()
     kept.restore(task, parameters)
+    accelerator.wait_for_everyone()  # a slower process may still have to read the checkpoint
     if accelerator.is_main_process:
         clear(folder)
     return task.eval()
 
 
-def _fixed(config: TrainConfig, count: int, precision: Precision) -> dict[str, Any]:
+def _fixed(config: TrainConfig, count: int, precision: Precision, processes: int) -> dict[str, Any]:
     settings = {k: v for k, v in asdict(config).items() if k != "checkpoint_s"}
-    return {**settings, "images": count, "precision": precision, "threads": torch.get_num_threads()}
+    machine = {"precision": precision, "threads": torch.get_num_threads(), "processes": processes}
+    return {**settings, "images": count, **machine}
 
 
 def _step(
@@ -208,4 +218,3 @@ def batch_positions(step: int, count: int, batch_size: int, seed: int) -> NDArra
 
 def _permutation(epoch: int, count: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(derive_seed("epoch", seed, epoch)).permutation(count)
-

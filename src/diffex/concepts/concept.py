@@ -1,0 +1,61 @@
+"""A concept: something that can be changed in an image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+from torch import Tensor
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Concept:
+    """A direction in the code of a generator, scaled so that strength 1 has the common size.
+
+    Parameters
+    ----------
+    id : str
+        Unique, for example ``"morphology:log2_nucleus_ring_fkhr"``.
+    kind : str
+        The source that proposed it.
+    name : str
+        For people; the source's until `diffex.explainers` names it by what it changes.
+    direction : Tensor
+        ``(d,)``; an edit of strength s adds ``s * direction`` to the code.
+    parent : str, optional
+        Id of the concept that it refines.
+    merged : tuple of str
+        Ids of near duplicates in image space that it stands for.
+    """
+
+    id: str
+    kind: str
+    name: str
+    direction: Tensor
+    parent: str | None = None
+    merged: tuple[str, ...] = ()
+
+    def scaled(self, factor: float) -> "Concept":
+        """Multiply the direction.
+
+        Parameters
+        ----------
+        factor : float
+            Positive.
+
+        Returns
+        -------
+        Concept
+            The same concept at another calibration.
+        """
+        return replace(self, direction=self.direction * factor)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give all but the direction, for ``concepts.json``."""
+        return {"id": self.id, "kind": self.kind, "name": self.name, "parent": self.parent, "merged": self.merged}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], direction: Tensor) -> "Concept":
+        """Rebuild from `as_dict` and a direction."""
+        known = {k: values[k] for k in ("id", "kind", "name", "parent")}
+        return cls(**known, direction=direction, merged=tuple(values.get("merged", ())))

@@ -1,0 +1,112 @@
+"""First-order knowledge from few evaluations: gradients of the logit, and how images move with the code."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from diffex.base.ledger import CostLedger
+from diffex.classifiers import Classifier, margin
+from diffex.generators import DiffusionAutoencoder
+
+FloatArray = NDArray[np.float64]
+_BATCH = 32
+_STEP_SD = 0.5
+_POOLED = 16
+
+
+def logit_gradients(
+    generator: DiffusionAutoencoder,
+    guide: Classifier,
+    codes: Tensor,
+    noise: Tensor,
+    target: int,
+    ledger: CostLedger,
+) -> FloatArray:
+    """Gradient of the target's margin with respect to the code, through the one-step renderer.
+
+    Parameters
+    ----------
+    generator : DiffusionAutoencoder
+        Differentiable in the code.
+    guide : Classifier
+        Differentiable: the classifier, or its twin.
+    codes, noise : Tensor
+        ``(n, d)`` and ``(n, c, h, w)``.
+    target : int
+        Index of the class.
+    ledger : CostLedger
+        Three evaluations per image are counted.
+
+    Returns
+    -------
+    ndarray, shape (n, d)
+        In logits per unit of code: the first-order effect of every direction v is ``g . v``.
+    """
+    rows = []
+    value_range = generator.pixels.value_range
+    for z, e in zip(codes.split(_BATCH), noise.split(_BATCH), strict=True):
+        with torch.enable_grad():
+            z = z.clone().requires_grad_(True)
+            total = margin(guide.logits(generator.one_step(z, e), value_range), target).sum()
+            (gradient,) = torch.autograd.grad(total, z)
+        rows.append(gradient)
+        ledger.count("gradients", len(z), backward=True)
+    return np.asarray(torch.cat(rows).double().numpy())
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ImageMetric:
+    """How images move with the code.
+
+    Parameters
+    ----------
+    metric : ndarray, shape (d, d)
+        Mean of J'J over images: a small change v has size ``sqrt(v' metric v)``.
+    feature_steps : ndarray, shape (m, d, p)
+        Change of the image, pooled to 16 x 16, per unit of each latent.
+    """
+
+    metric: FloatArray
+    feature_steps: FloatArray
+
+
+@torch.no_grad()
+def image_metric(
+    generator: DiffusionAutoencoder, codes: Tensor, noise: Tensor, spread: Tensor, ledger: CostLedger
+) -> ImageMetric:
+    """Finite differences of one-step renders along every latent.
+
+    Parameters
+    ----------
+    generator : DiffusionAutoencoder
+        The renderer.
+    codes, noise : Tensor
+        ``(m, d)`` and ``(m, c, h, w)``; a dozen images are enough.
+    spread : Tensor
+        Standard deviation of each latent, ``(d,)``; steps are half of it.
+    ledger : CostLedger
+        ``m * (d + 1)`` evaluations are counted.
+
+    Returns
+    -------
+    ImageMetric
+        Metric and pooled steps.
+    """
+    size = codes.shape[1]
+    sd = torch.tensor(generator.pixels.sd).view(-1, 1, 1)
+    metric, steps = np.zeros((size, size)), []
+    for z, e in zip(codes, noise, strict=True):
+        moved = torch.cat([z.unsqueeze(0), z + torch.diag(_STEP_SD * spread)])
+        x = torch.cat([generator.decode(part, e.expand(len(part), *e.shape), 1) for part in moved.split(64)])
+        jacobian = (x[1:] - x[:1]) / sd / (_STEP_SD * spread).view(-1, 1, 1, 1)
+        flat = jacobian.flatten(1).double().numpy()
+        metric += flat @ flat.T / flat.shape[1]
+        steps.append(functional.adaptive_avg_pool2d(jacobian, _POOLED).flatten(1))
+        ledger.count("calibration", size + 1)
+    return ImageMetric(metric / len(codes), np.asarray(torch.stack(steps).double().numpy()))

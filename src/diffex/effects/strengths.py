@@ -1,0 +1,83 @@
+"""Strength 1 is the same perceptual size for all concepts."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffex.base.ledger import CostLedger
+from diffex.concepts import Concept
+from diffex.editors import Inversion, LatentEditor
+
+FloatArray = NDArray[np.float64]
+_SHARE = 0.3
+
+
+def typical_size(editor: LatentEditor, inversion: Inversion, ledger: CostLedger) -> float:
+    """The common size: a fraction of how much two images of the set differ.
+
+    Parameters
+    ----------
+    editor : LatentEditor
+        The renderer.
+    inversion : Inversion
+        Of a few dozen images.
+    ledger : CostLedger
+        One evaluation per image and step is counted.
+
+    Returns
+    -------
+    float
+        0.3 of the root mean square size of the difference of two rendered images, in channel units.
+    """
+    x = editor.null(inversion)
+    ledger.count("calibration", len(inversion) * editor.evaluations)
+    difference = editor.generator.pixels.size(x - x.roll(1, 0))
+    return _SHARE * float(difference.square().mean().sqrt())
+
+
+def calibrate(
+    concepts: list[Concept],
+    editor: LatentEditor,
+    inversion: Inversion,
+    metric: FloatArray,
+    size: float,
+    ledger: CostLedger,
+) -> list[Concept]:
+    """Scale every direction to the common size: by the metric, then by one measurement.
+
+    Parameters
+    ----------
+    concepts : list of Concept
+        With directions of any length.
+    editor : LatentEditor
+        The renderer.
+    inversion : Inversion
+        Of a few images to measure on.
+    metric : ndarray, shape (d, d)
+        From `image_metric`.
+    size : float
+        From `typical_size`.
+    ledger : CostLedger
+        Two evaluations per concept, image and step are counted.
+
+    Returns
+    -------
+    list of Concept
+        The same concepts, scaled.
+    """
+    plain = editor.null(inversion)
+    ledger.count("calibration", len(inversion) * editor.evaluations)
+    scaled = []
+    for concept in concepts:
+        v = concept.direction.double().numpy()
+        first = concept.scaled(size / max(float(np.sqrt(v @ metric @ v)), 1e-9))
+        both = [_size(editor, inversion, plain, first, sign) for sign in (1.0, -1.0)]
+        ledger.count("calibration", 2 * len(inversion) * editor.evaluations)
+        scaled.append(first.scaled(float(np.clip(size / max(np.mean(both), 1e-9), 0.5, 2.0))))
+    return scaled
+
+
+def _size(editor: LatentEditor, inversion: Inversion, plain: Tensor, concept: Concept, sign: float) -> float:
+    change = editor.edit(inversion, concept, sign) - plain
+    return float(torch.mean(editor.generator.pixels.size(change)))

@@ -1,0 +1,74 @@
+"""The answer in three sentences, from numbers alone."""
+
+import pandas as pd
+
+from diffex.explainers.verifying import Verified
+
+
+def answer(
+    effects: pd.DataFrame, verified: list[Verified], target: str, unit: str, groups: int
+) -> tuple[str, str, str]:
+    """Say what the classifier goes by, how much, and how sure that is.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        The ranked table.
+    verified : list of Verified
+        The best attributes, best first.
+    target : str
+        The class explained.
+    unit : {"images", "groups"}
+        What intervals are over.
+    groups : int
+        How many groups there are.
+
+    Returns
+    -------
+    tuple of three str
+        Plain sentences.
+    """
+    tested = effects[effects["kind"] != "random"]
+    found = tested[tested["significant"]]
+    if not verified:
+        return (
+            f"No change that was tried moves the classifier's score for {target} more than an arbitrary change "
+            "of equal size would.",
+            f"{len(tested)} changes (concepts and signs) were tested on {int(tested['n'].max())} images; none is "
+            "significant at a false discovery rate of 5 %.",
+            _sureness(effects, unit, groups),
+        )
+    best = verified[0]
+    row = effects[(effects["concept"] == best.concept.id) & (effects["sign"] == best.sign)].iloc[0]
+    return (
+        f"The classifier calls an image {target} when this changes: {row['words']}.",
+        f"{_flips(best)} {_effect(row)}",
+        f"{len(found)} of {len(tested)} tested changes (concepts and signs) are significant at a false discovery "
+        f"rate of 5 %. {_sureness(effects, unit, groups)}",
+    )
+
+
+def _flips(best: Verified) -> str:
+    dose = best.dose
+    row = dose.iloc[(dose["strength"] - best.strength).abs().argmin()]
+    where = "" if row["on_manifold"] else " (edited images can be told from real ones: take this with care)"
+    return (
+        f"At strength {row['strength']:g} it turns {100 * row['flip_rate']:.0f} % of the other images "
+        f"(95 % interval {100 * row['flip_low']:.0f} to {100 * row['flip_high']:.0f} %) into the target class{where}."
+    )
+
+
+def _effect(row: pd.Series) -> str:
+    return (
+        f"At strength 1 it raises the logit margin by {row['effect']:.2f} "
+        f"({row['ci_low']:.2f} to {row['ci_high']:.2f})."
+    )
+
+
+def _sureness(effects: pd.DataFrame, unit: str, groups: int) -> str:
+    count = int(effects["n"].max())
+    if unit == "groups":
+        return f"Intervals are over {groups} groups ({count} images)."
+    if groups:
+        return f"Intervals are over {count} images within these {groups} groups; they do not speak for other groups."
+    return f"Intervals are over {count} images."

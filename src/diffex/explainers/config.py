@@ -1,0 +1,52 @@
+"""Configuration of the attribute method."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from diffex.concepts import SOURCES
+
+
+class AttributeConfig(BaseModel):
+    """How attributes are sought, tested and shown.
+
+    Parameters
+    ----------
+    target : str
+        The class whose logit margin is explained.
+    images : int
+        How many of the given images are edited, balanced over classes; the rest helps to propose concepts.
+    concepts : int
+        Size of the pool before near duplicates are merged, random directions included.
+    kinds : tuple of str
+        Sources of concepts.
+    top : int
+        How many of the best attributes are verified, measured, shown.
+    q : float
+        False discovery rate.
+    strengths : tuple of float
+        At which the best are verified; `max_strength` is one of them.
+    verify_depth : int
+        Network evaluations per image of the verification.
+    verify_images : int
+        Images of the estimation half that are verified.
+    shown : int
+        Cells in the report.
+    seed : int
+        Of samples, noise and nulls.
+    force : bool
+        Explain although a gate failed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str
+    images: int = Field(256, ge=24)
+    concepts: int = Field(100, ge=10)
+    kinds: tuple[str, ...] = tuple(SOURCES)
+    top: int = Field(5, ge=1)
+    q: float = Field(0.05, gt=0, lt=1)
+    strengths: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+    verify_depth: int = Field(4, ge=1)
+    verify_images: int = Field(64, ge=8)
+    shown: int = Field(6, ge=1)
+    seed: int = 0
+    force: bool = False

@@ -1,0 +1,188 @@
+"""What an attribute measurably changes, in units, and the name it gets from that."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffex.effects.intervals import mean_intervals
+from diffex.explainers.preparing import Prepared
+from diffex.images import Images
+from diffex.measurements import Quantity, measure
+
+FloatArray = NDArray[np.float64]
+_NOTABLE_SD = 0.3
+_IN_NAME = 3
+
+
+def measure_like(images: Images, x: Tensor, rows: NDArray[np.int64], channel: int) -> pd.DataFrame:
+    """Measure rendered images: compartments from the cells' own masks, shape from the pixels.
+
+    Parameters
+    ----------
+    images : Images
+        The sample.
+    x : Tensor
+        ``(m, c, h, w)`` grey values.
+    rows : ndarray of int
+        Positions of the images in the sample.
+    channel : int
+        Where objects are segmented.
+
+    Returns
+    -------
+    DataFrame
+        ``m`` rows, a column per quantity.
+    """
+    return measure(
+        x, images.channel_names, images.read_masks(rows), images.pixel_size_um,
+        shape_from="pixels", shape_channel=channel,
+    )  # fmt: skip
+
+
+def measured_changes(
+    before: pd.DataFrame, after: pd.DataFrame, prepared: Prepared, groups: NDArray[np.str_] | None
+) -> pd.DataFrame:
+    """Compare edits with null edits, quantity by quantity.
+
+    Parameters
+    ----------
+    before, after : DataFrame
+        Measurements of null edits and edits, the same images.
+    prepared : Prepared
+        Gives quantities and their spread over real images.
+    groups : ndarray of str, optional
+        Unit of replication of the images.
+
+    Returns
+    -------
+    DataFrame
+        Columns of ``measured.parquet`` but concept, sign and strength. Changes of quantities that read best
+        as a percentage are percentages of the mean before.
+    """
+    spread = prepared.evidence.measured.std(axis=0).to_numpy()
+    change = (after - before).to_numpy(dtype=np.float64)
+    intervals = mean_intervals(change, groups)
+    rows = []
+    for j, quantity in enumerate(prepared.evidence.quantities):
+        start, end = float(before.iloc[:, j].mean()), float(after.iloc[:, j].mean())
+        percent = quantity.log and quantity.unit != "log2" and abs(start) > 1e-6
+        unit = 100 / abs(start) if percent else 1.0
+        rows.append(
+            {
+                "quantity": quantity.name, "words": quantity.words,
+                "unit": "%" if percent else quantity.unit, "kind": quantity.kind, "log": bool(percent),
+                "before": start, "after": end, "change": unit * float(intervals.values[j]),
+                "low": unit * float(intervals.low[j]), "high": unit * float(intervals.high[j]),
+                "change_sd": float(intervals.values[j] / spread[j]) if spread[j] > 1e-9 else 0.0,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def name_of(measured: pd.DataFrame) -> str:
+    """Name an attribute by its largest measured changes.
+
+    Parameters
+    ----------
+    measured : DataFrame
+        From `measured_changes`, for one attribute and sign.
+
+    Returns
+    -------
+    str
+        For example ``"nucleus/ring ratio of FKHR x 4.1, mean FKHR in nucleus +140 %, object area unchanged"``.
+    """
+    certain = measured[(measured["low"] > 0) | (measured["high"] < 0)]
+    notable = certain[certain["change_sd"].abs() >= _NOTABLE_SD]
+    picked = _distinct(notable.sort_values("change_sd", key=lambda s: -s.abs()))
+    if not picked:
+        return "changes nothing that is measured"
+    return ", ".join([*picked, *_unchanged_area(measured)])
+
+
+def _distinct(ranked: pd.DataFrame) -> list[str]:
+    """The first few that say different things: one per kind and last word (the channel)."""
+    told: set[tuple[str, str]] = set()
+    phrases = []
+    for row in ranked.to_dict("records"):
+        key = (str(row["kind"]), str(row["words"]).split()[-1])
+        if key not in told and len(phrases) < _IN_NAME:
+            told.add(key)
+            phrases.append(phrase(row))
+    return phrases
+
+
+def phrase(row: dict[Any, Any]) -> str:
+    """Say one change: a fold for log2 ratios, a percentage, or an amount with its unit.
+
+    Parameters
+    ----------
+    row : dict
+        Of `measured_changes`.
+
+    Returns
+    -------
+    str
+        Words and number.
+    """
+    change, unit = float(row["change"]), str(row["unit"])
+    if unit == "log2":
+        return f"{row['words'].removeprefix('log2 ')} x {2**change:.2g}"
+    if unit == "%":
+        return f"{row['words']} {change:+.0f} %"
+    return f"{row['words']} {change:+.2g} {unit}".rstrip()
+
+
+def _unchanged_area(measured: pd.DataFrame) -> list[str]:
+    area = measured[measured["quantity"].isin(["area_px", "area_um2"])]
+    if len(area) and (area["change_sd"].abs() < 0.15).all():
+        return [f"{area['words'].iloc[0]} unchanged"]
+    return []
+
+
+def off_target(
+    original: pd.DataFrame, null: pd.DataFrame, edit: pd.DataFrame, spread: FloatArray, named: set[str]
+) -> float:
+    """Mean absolute change of the measurements an edit is not named after, beyond the null edit's own.
+
+    Parameters
+    ----------
+    original, null, edit : DataFrame
+        Measurements of the same images.
+    spread : ndarray
+        Standard deviation of every quantity over real images.
+    named : set of str
+        Quantities that the attribute is named after; they are left out.
+
+    Returns
+    -------
+    float
+        In standard deviations.
+    """
+    others = [j for j, name in enumerate(original.columns) if name not in named and spread[j] > 1e-9]
+    by_edit = np.abs(edit.to_numpy() - original.to_numpy()).mean(0)[others] / spread[others]
+    by_null = np.abs(null.to_numpy() - original.to_numpy()).mean(0)[others] / spread[others]
+    return float(np.clip(by_edit - by_null, 0, None).mean())
+
+
+def named_quantities(measured: pd.DataFrame, quantities: tuple[Quantity, ...]) -> set[str]:
+    """Quantities that a name speaks of, and those of the same kind and channel.
+
+    Parameters
+    ----------
+    measured : DataFrame
+        From `measured_changes`.
+    quantities : tuple of Quantity
+        All of them.
+
+    Returns
+    -------
+    set of str
+        Their columns.
+    """
+    ranked = measured.sort_values("change_sd", key=lambda s: -s.abs()).head(_IN_NAME)
+    keys = {(row["kind"], str(row["words"]).split()[-1]) for row in ranked.to_dict("records")}
+    return {q.name for q in quantities if (q.kind, q.words.split()[-1]) in keys}

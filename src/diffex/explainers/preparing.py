@@ -1,0 +1,192 @@
+"""What every later step of an attribute explanation stands on: sample, codes, gradients, metric."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from diffex.base.errors import InputError
+from diffex.base.ledger import CostLedger
+from diffex.concepts import Evidence
+from diffex.editors import Inversion, LatentEditor
+from diffex.effects.linear import image_metric, logit_gradients
+from diffex.effects.matrix import Judge, margin_of
+from diffex.effects.replication import selection_half
+from diffex.explainers.config import AttributeConfig
+from diffex.generators.model import Model
+from diffex.images import Images, sample
+from diffex.measurements import choose_channel, measure, nucleus_channel, quantities
+
+_PROPOSING = 1000
+_METRIC_IMAGES = 12
+_FEWEST = 24
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The sample of images that is edited, with what is known of it before any edit.
+
+    Parameters
+    ----------
+    images : Images
+        The sample.
+    x : Tensor
+        Its pixels, ``(n, c, h, w)``.
+    target : int
+        Index of the target class.
+    half : ndarray of bool
+        True for the images that select; the others estimate.
+    screen : LatentEditor
+        One-step renderer on shared fresh noise.
+    inversion : Inversion
+        Of the sample, for `screen`.
+    gradients : ndarray, shape (n, d)
+        Of the target's margin.
+    evidence : Evidence
+        For the sources of concepts; no image of the estimating half is in it.
+    shape_channel : int
+        Where objects are segmented.
+    judge : Judge
+        The classifier.
+    ledger : CostLedger
+        The account.
+    labels_are_predictions : bool
+        Whether classes had to be taken from the classifier itself.
+    """
+
+    images: Images
+    x: Tensor
+    target: int
+    half: NDArray[np.bool_]
+    screen: LatentEditor
+    inversion: Inversion
+    gradients: NDArray[np.float64]
+    evidence: Evidence
+    shape_channel: int
+    judge: Judge
+    ledger: CostLedger
+    labels_are_predictions: bool
+
+
+def target_index(class_names: tuple[str, ...], target: str) -> int:
+    """Find a class by name.
+
+    Parameters
+    ----------
+    class_names : tuple of str
+        Of the classifier.
+    target : str
+        Wanted.
+
+    Returns
+    -------
+    int
+        Its index.
+
+    Raises
+    ------
+    InputError
+        If the classifier has no such class.
+    """
+    if target not in class_names:
+        raise InputError(f"--target got {target!r}, expected one of the classes {', '.join(class_names)}.")
+    return class_names.index(target)
+
+
+def prepare(images: Images, model: Model, config: AttributeConfig) -> Prepared:
+    """Sample images, encode them, and look at classifier and generator to first order.
+
+    Parameters
+    ----------
+    images : Images
+        To be explained, of the model's form.
+    model : Model
+        Generator and classifier.
+    config : AttributeConfig
+        Target, sample size, seed.
+
+    Returns
+    -------
+    Prepared
+        Everything later steps need.
+
+    Raises
+    ------
+    InputError
+        If the target is unknown or images are too few.
+    """
+    ledger = CostLedger()
+    target = target_index(model.classifier.card.class_names, config.target)
+    if len(images) < _FEWEST:
+        raise InputError(f"Got {len(images)} images, the statistics need at least {_FEWEST}: add images.")
+    judge = Judge(model.classifier, images.value_range, ledger)
+    with ledger.timed("preparation"):
+        chosen = sample(images, config.images, config.seed)
+        half = selection_half(len(chosen), chosen.groups, config.seed)
+        screen = LatentEditor(model.generator, "fresh", 1, config.seed)
+        x = chosen.read()
+        inversion = screen.invert(x, chosen.ids)
+        gradients = logit_gradients(
+            model.generator, model.guide, inversion.codes, inversion.noise, target, ledger
+        )
+        proposing = _proposing(images, chosen, half, config.seed)
+        channel = _shape_channel(proposing)
+        evidence = _evidence(proposing, model, judge, screen, gradients[half], target, channel, config.seed)
+    return Prepared(
+        chosen, x, target, half, screen, inversion, gradients, evidence, channel, judge, ledger,
+        images.labels is None,
+    )  # fmt: skip
+
+
+def _proposing(images: Images, chosen: Images, half: NDArray[np.bool_], seed: int) -> Images:
+    """All images but the estimating half, at most a thousand."""
+    estimating = {name for name, selects in zip(chosen.ids, half, strict=True) if not selects}
+    others = images.subset([i for i, name in enumerate(images.ids) if name not in estimating])
+    return sample(others, _PROPOSING, seed)
+
+
+def _shape_channel(images: Images) -> int:
+    """The nucleus by name, else the channel in which objects stand out best."""
+    named = nucleus_channel(images.channel_names)
+    if named is not None:
+        return named
+    some = np.linspace(0, len(images) - 1, min(len(images), 64)).astype(int)
+    return choose_channel(images.read(some), images.read_masks(some))
+
+
+def _evidence(
+    images: Images,
+    model: Model,
+    judge: Judge,
+    screen: LatentEditor,
+    gradients: NDArray[np.float64],
+    target: int,
+    channel: int,
+    seed: int,
+) -> Evidence:
+    x = images.read()
+    codes = torch.cat([model.generator.encode(part) for part in x.split(64)])
+    logits = judge.logits(x)
+    spread = model.generator.code_cov.diagonal().sqrt().cpu()
+    some = np.linspace(0, len(images) - 1, min(len(images), _METRIC_IMAGES)).astype(int)
+    noise = screen.invert(x[some], tuple(images.ids[i] for i in some)).noise
+    metric = image_metric(model.generator, codes[some], noise, spread, judge.ledger)
+    labels = logits.argmax(1) if images.labels is None else images.labels
+    return Evidence(
+        codes=codes.double().numpy(),
+        covariance=model.generator.code_cov.double().cpu().numpy(),
+        margin=margin_of(logits, target),
+        is_target=np.asarray(labels == target),
+        gradients=gradients,
+        metric=metric.metric,
+        feature_steps=metric.feature_steps,
+        measured=measure(
+            x, images.channel_names, images.read_masks(), images.pixel_size_um, shape_channel=channel
+        ),
+        quantities=quantities(images.channel_names, images.pixel_size_um),
+        seed=seed,
+    )

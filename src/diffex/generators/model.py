@@ -1,0 +1,181 @@
+"""A MODEL folder: generator, the classifier it was made for, gates; refused to any other classifier."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from diffex.base.errors import ClassifierError, FolderError, GateError
+from diffex.base.files import read_json, write_json
+from diffex.classifiers import Classifier, check_images, open_classifier
+from diffex.classifiers.blackbox import load_black_box
+from diffex.generators.autoencoder import DiffusionAutoencoder
+from diffex.generators.gates import Gate
+from diffex.images import Images
+
+SCHEMA = 1
+FILE = "model.json"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What `fit` makes and `attributes` needs.
+
+    Parameters
+    ----------
+    address : str
+        The folder it came from.
+    generator : DiffusionAutoencoder
+        Encodes and renders.
+    classifier : Classifier
+        The thing explained.
+    guide : Classifier
+        Differentiable: the classifier itself, or its twin.
+    gates : tuple of Gate
+        Measured on held-out images.
+    record : dict
+        All of ``model.json``.
+    """
+
+    address: str
+    generator: DiffusionAutoencoder
+    classifier: Classifier
+    guide: Classifier
+    gates: tuple[Gate, ...]
+    record: Mapping[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate passed."""
+        return all(gate.passed for gate in self.gates)
+
+    def require_gates(self, *, force: bool) -> None:
+        """Refuse to explain where a gate failed.
+
+        Parameters
+        ----------
+        force : bool
+            Go on all the same.
+
+        Raises
+        ------
+        GateError
+            If a gate failed and `force` is False.
+        """
+        failed = [str(gate) for gate in self.gates if not gate.passed]
+        if failed and not force:
+            raise GateError(
+                f"The model {self.address} failed {len(failed)} of {len(self.gates)} gates ({'; '.join(failed)}), "
+                "so its edits cannot be trusted: fit longer (--steps) or on more images, or add --force."
+            )
+
+    def check_images(self, images: Images) -> None:
+        """Refuse images of another form than those the model was fitted on.
+
+        Parameters
+        ----------
+        images : Images
+            To be explained.
+
+        Raises
+        ------
+        ClassifierError
+            If channels, size, range or classes do not fit.
+        """
+        form = self.generator.form
+        got = (images.channel_names, images.size, images.value_range)
+        expected = (form.channel_names, form.size, tuple(self.generator.pixels.value_range))
+        if got != expected:
+            raise ClassifierError(
+                f"The images are {_said(*got)}, the model {self.address} expects {_said(*expected)}: "
+                "open them as the fitting images were opened, or fit a model on them."
+            )
+        check_images(self.classifier, images)
+
+    def state_hash(self) -> str:
+        """Hash of the generator's weights."""
+        return self.generator.state_hash()
+
+
+def _said(channels: Sequence[str], size: Sequence[int], value_range: Sequence[float]) -> str:
+    low, high = value_range
+    return f"{'/'.join(channels)} of {size[0]}x{size[1]} px in [{low:g}, {high:g}]"
+
+
+def write_model(folder: Path, classifier: Classifier, gates: Sequence[Gate], extra: Mapping[str, Any]) -> None:
+    """Write ``model.json``, last of all files of the folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The model folder; generator, and classifier or twin where they are ours, are there already.
+    classifier : Classifier
+        Its address, card and state hash are kept.
+    gates : sequence of Gate
+        As measured.
+    extra : mapping
+        What else to keep: data fingerprint, seconds, versions.
+    """
+    own = (folder / "classifier" / "config.json").exists()
+    record = {
+        "schema": SCHEMA,
+        "classifier": {
+            "address": "classifier" if own else classifier.address,
+            "own": own,
+            "state_hash": classifier.state_hash(),
+            "card": classifier.card.model_dump(mode="json"),
+        },
+        "gates": [gate.as_dict() for gate in gates],
+        **extra,
+    }
+    write_json(folder / FILE, record)
+
+
+def open_model(folder: Path, device: torch.device, classifier: Classifier | None = None) -> Model:
+    """Read a MODEL folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Made by ``diffex fit``.
+    device : torch.device
+        Where to put the networks.
+    classifier : Classifier, optional
+        The classifier, where it cannot be opened by its address; its state hash must be the one kept.
+
+    Returns
+    -------
+    Model
+        Ready to explain.
+
+    Raises
+    ------
+    FolderError
+        If the folder is missing, unfinished, damaged or of another schema.
+    ClassifierError
+        If the classifier is not the one the model was made for.
+    """
+    if not (folder / FILE).exists():
+        state = "holds no finished model" if folder.exists() else "does not exist"
+        raise FolderError(f"--model {folder} {state}: make one with diffex fit IMAGES --out {folder}.")
+    record = read_json(folder / FILE)
+    if record.get("schema") != SCHEMA:
+        raise FolderError(
+            f"{folder} holds a model of schema {record.get('schema')}, this diffex reads {SCHEMA}: fit it again."
+        )
+    known = record["classifier"]
+    if classifier is None:
+        classifier = load_black_box(folder / "classifier") if known["own"] else open_classifier(known["address"])
+    if classifier.state_hash() != known["state_hash"]:
+        raise ClassifierError(
+            f"The classifier {classifier.address} is not the one the model {folder} was made for (its weights "
+            f"differ): adapt the model with diffex fit IMAGES --classifier {classifier.address} --from {folder}."
+        )
+    classifier = classifier.to(device)
+    guide = classifier if classifier.differentiable else load_black_box(folder / "twin").to(device)
+    gates = tuple(Gate(**{k: v for k, v in gate.items() if k != "passed"}) for gate in record["gates"])
+    generator = DiffusionAutoencoder.load(folder, device)
+    return Model(str(folder), generator, classifier, guide, gates, record)

@@ -1,0 +1,197 @@
+"""The section of one attribute: pictures, dose curve, what it measures, in which cells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from diffex.report.numbers import compact, is_number, number, percent, signed, signed_compact, unit
+from diffex.report.pictures import Figure, Gallery, channel_figures, lead_figure, open_plate
+from diffex.report.ranking import direction, toward
+from diffex.report.svg import DosePoint, dose_curve
+from diffex.runs import Explanation
+
+_MEASURED_ROWS, _CELLS_PER_END, _ALL_LOGITS = 8, 4, 3
+
+
+@final
+@dataclass(frozen=True)
+class Measured:
+    """One quantity before and after the edit, ready to show."""
+
+    words: str
+    before: str
+    after: str
+    change: str
+    interval: str
+    deviations: str
+
+
+@final
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the list, ready to show."""
+
+    id: str
+    label: str
+    score: str
+    logits: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Section:
+    """Everything about one attribute, ready to show."""
+
+    anchor: str
+    title: str
+    name: str
+    direction: str
+    significant: bool
+    facts: tuple[tuple[str, str], ...]
+    lead: Figure
+    channels: tuple[Figure, ...]
+    curve: Markup | None
+    measured: tuple[Measured, ...]
+    measured_at: str
+    logit_names: tuple[str, ...]
+    highest: tuple[Cell, ...]
+    lowest: tuple[Cell, ...]
+
+
+def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str) -> Section:
+    """Lay out the section of one attribute.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        Pictures of the run.
+    row : dict
+        The best row of the concept.
+    anchor : str
+        Its id in the page.
+
+    Returns
+    -------
+    Section
+        Ready to show.
+    """
+    explanation = gallery.explanation
+    target = explanation.summary["target"]
+    plate = open_plate(gallery, row)
+    names = _logit_names(explanation)
+    points = _dose_points(explanation.dose, row["concept"])
+    measured = _nearest_strength(explanation.measured, row)
+    return Section(
+        anchor=anchor,
+        title=row["words"] if isinstance(row["words"], str) and row["words"] else row["name"],
+        name=row["name"],
+        direction=direction(row["sign"]),
+        significant=bool(row["significant"]),
+        facts=_facts(row, target),
+        lead=lead_figure(plate),
+        channels=channel_figures(plate),
+        curve=dose_curve(points, target) if points else None,
+        measured=_measured(measured),
+        measured_at=number(abs(measured["strength"].iloc[0]), 1) if len(measured) else "",
+        logit_names=names,
+        highest=_extreme_cells(explanation, row["concept"], names, ascending=False),
+        lowest=_extreme_cells(explanation, row["concept"], names, ascending=True),
+    )
+
+
+def _facts(row: dict[Any, Any], target: str) -> tuple[tuple[str, str], ...]:
+    eligible = is_number(row["flip_rate"])
+    return (
+        (
+            f"effect, {toward(row['effect'], target)}",
+            f"{signed(row['effect'])} ({signed(row['ci_low'])} to {signed(row['ci_high'])})",
+        ),
+        (
+            "images that flip",
+            f"{percent(row['flip_rate'])} ({percent(row['flip_low'])} to {percent(row['flip_high'])})"
+            if eligible
+            else "none could",
+        ),
+        ("strongest on the manifold", f"strength {number(abs(row['max_strength']), 1)}"),
+        ("off-target change", f"{number(row['off_target'])} SD"),
+        ("size of the edit", f"{number(row['size'])} pixel SD"),
+    )
+
+
+def _dose_points(dose: pd.DataFrame, concept: str) -> list[DosePoint]:
+    rows = dose[dose["concept"] == concept].to_dict("records")
+    return [
+        DosePoint(
+            strength=abs(r["strength"]) * (1 if r["sign"] > 0 else -1),
+            **{key: float(r[key]) for key in ("effect", "low", "high", "flip_rate", "flip_low", "flip_high")},
+            on_manifold=bool(r["on_manifold"]),
+        )
+        for r in rows
+    ]
+
+
+def _nearest_strength(measured: pd.DataFrame, row: dict[Any, Any]) -> pd.DataFrame:
+    """Keep what was measured at the strength of the row."""
+    here = measured[(measured["concept"] == row["concept"]) & (measured["sign"] == row["sign"])]
+    if not len(here):
+        return here
+    gap = (here["strength"].abs() - abs(row["strength"])).abs()
+    return here[np.isclose(gap, gap.min())]
+
+
+def _measured(table: pd.DataFrame) -> tuple[Measured, ...]:
+    order = table["change_sd"].abs().sort_values(ascending=False, kind="stable").index
+    return tuple(_quantity(row) for row in table.loc[order].head(_MEASURED_ROWS).to_dict("records"))
+
+
+def _quantity(row: dict[Any, Any]) -> Measured:
+    own, of_change = unit(row["unit"]), "%" if row["log"] else unit(row["unit"])
+    return Measured(
+        words=row["words"],
+        before=f"{compact(row['before'])} {own}".strip(),
+        after=f"{compact(row['after'])} {own}".strip(),
+        change=f"{_change(row['change'], row['log'])} {of_change}".strip(),
+        interval=f"{_change(row['low'], row['log'])} to {_change(row['high'], row['log'])}",
+        deviations=signed(row["change_sd"]),
+    )
+
+
+def _change(value: Any, is_percent: bool) -> str:
+    return signed(value, 1) if is_percent else signed_compact(value)
+
+
+def _logit_names(explanation: Explanation) -> tuple[str, ...]:
+    names = [name for name in explanation.summary["class_names"] if f"logit_{name}" in explanation.cells]
+    if len(names) <= _ALL_LOGITS:
+        return tuple(names)
+    return tuple(name for name in names if name == explanation.summary["target"])
+
+
+def _extreme_cells(
+    explanation: Explanation, concept: str, names: Sequence[str], *, ascending: bool
+) -> tuple[Cell, ...]:
+    column = f"score_{concept}"
+    if column not in explanation.cells:
+        return ()
+    known = explanation.cells.dropna(subset=[column])
+    ordered = known.sort_values(column, ascending=ascending, kind="stable").head(_CELLS_PER_END)
+    return tuple(
+        Cell(
+            id=row["id"],
+            label=_label(row["label"], explanation.summary["class_names"]),
+            score=signed(row[column]),
+            logits=tuple(signed(row[f"logit_{name}"]) for name in names),
+        )
+        for row in ordered.to_dict("records")
+    )
+
+
+def _label(value: Any, class_names: Sequence[str]) -> str:
+    if isinstance(value, str):
+        return value
+    whole = is_number(value) and float(value).is_integer() and 0 <= value < len(class_names)
+    return class_names[int(value)] if whole else ""

@@ -1,0 +1,320 @@
+"""Which example pictures are shown, in which order, with which captions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffex.report.colours import Contrast, find_contrast, hue_names
+from diffex.report.numbers import compact, short, signed
+from diffex.report.strips import CellPictures, channel_strip, composite_strip, enlargement, scale_bar
+from diffex.runs import Explanation
+
+Painter = Callable[[CellPictures], str]
+MOST_CONCEPTS, MOST_CELLS, MOST_CHANNELS, MOST_MAPS = 8, 6, 6, 3
+
+
+@final
+@dataclass(frozen=True)
+class Strip:
+    """One row of pictures.
+
+    Parameters
+    ----------
+    label : str
+        Whose pictures.
+    address : str
+        A ``data:image/png`` address.
+    alt : str
+        The same in words.
+    """
+
+    label: str
+    address: str
+    alt: str
+
+
+@final
+@dataclass(frozen=True)
+class Figure:
+    """Rows of pictures with common columns.
+
+    Parameters
+    ----------
+    caption : str
+        What the colours mean.
+    columns : tuple of (str, str)
+        Heading and small print of each column.
+    strips : tuple of Strip
+        A row per cell.
+    """
+
+    caption: str
+    columns: tuple[tuple[str, str], ...]
+    strips: tuple[Strip, ...]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """All example pictures of a run, with one contrast.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The run.
+    contrast : Contrast
+        One setting per channel.
+    factor : float
+        Enlargement.
+    """
+
+    explanation: Explanation
+    contrast: Contrast
+    factor: float
+
+    @property
+    def concepts(self) -> list[str]:
+        """Concepts that have pictures."""
+        return [str(name) for name in self.explanation.examples["concepts"][:MOST_CONCEPTS]]
+
+    def cells_shown(self) -> tuple[int, int]:
+        """Count the cells shown, and those that the run has."""
+        count = len(self.explanation.examples["ids"])
+        return min(count, MOST_CELLS), count
+
+
+def open_gallery(explanation: Explanation) -> Gallery:
+    """Prepare the pictures of a run.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The run.
+
+    Returns
+    -------
+    Gallery
+        Contrast and enlargement chosen.
+    """
+    examples, images = explanation.examples, explanation.summary["images"]
+    edits = examples["edits"][:MOST_CONCEPTS]
+    contrast = find_contrast(
+        examples["original"],
+        examples["null"],
+        edits.reshape(-1, *edits.shape[2:]),
+        tuple(images["channel_names"]),
+        tuple(images["value_range"]),
+    )
+    channels = len(images["channel_names"])
+    rows = len(edits) * min(MOST_CELLS, len(examples["ids"]))
+    grey_rows = 0 if channels == 1 else min(channels, MOST_CHANNELS)
+    # A composite has three colours, each grey picture one, and so have, about, the difference maps.
+    tiles = rows * (len(examples["strengths"]) + 3) * (3 + grey_rows)
+    return Gallery(explanation, contrast, enlargement(examples["original"].shape[2:], tiles))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Plate:
+    """The pictures of one concept, in the order of strength.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        Of the run.
+    row : dict
+        The concept's row of the effects.
+    strengths : ndarray, shape (s,)
+        Signed, ascending.
+    on_manifold : tuple of bool
+        Whether edits of that strength still look like the data.
+    strongest : int
+        Which strength the difference is taken of.
+    cells : tuple of CellPictures
+        The cells shown.
+    """
+
+    gallery: Gallery
+    row: dict[Any, Any]
+    strengths: NDArray[np.float64]
+    on_manifold: tuple[bool, ...]
+    strongest: int
+    cells: tuple[CellPictures, ...]
+
+
+def open_plate(gallery: Gallery, row: dict[Any, Any]) -> Plate:
+    """Put the pictures of a concept in order.
+
+    Parameters
+    ----------
+    gallery : Gallery
+        Of the run.
+    row : dict
+        The concept's row of the effects.
+
+    Returns
+    -------
+    Plate
+        Ready to draw.
+    """
+    examples = gallery.explanation.examples
+    given = _signed_strengths(examples["strengths"], row["sign"])
+    order = np.argsort(given)
+    strengths = given[order]
+    on_manifold = tuple(_is_on_manifold(gallery.explanation, row, float(value)) for value in strengths)
+    strongest = _strongest(strengths, on_manifold, row["sign"])
+    edits = examples["edits"][[str(c) for c in examples["concepts"]].index(row["concept"])][order]
+    cells = tuple(
+        CellPictures(examples["original"][i], examples["null"][i], edits[:, i], strongest)
+        for i in range(gallery.cells_shown()[0])
+    )
+    return Plate(gallery, row, strengths, on_manifold, strongest, cells)
+
+
+def lead_figure(plate: Plate) -> Figure:
+    """Draw the cells in colour.
+
+    Parameters
+    ----------
+    plate : Plate
+        The concept.
+
+    Returns
+    -------
+    Figure
+        A strip per cell, with a difference map of each channel (of those that change most, if many).
+    """
+    names, contrast = _channels(plate), plate.gallery.contrast
+    channels = _channels_that_change(plate)
+    single = contrast.is_rgb or len(names) == 1
+    maps = ["change"] if single else [f"change: {names[c]}" for c in channels]
+    paint = partial(
+        composite_strip, contrast=contrast, channels=channels, bar=_bar(plate), factor=plate.gallery.factor
+    )
+    return Figure(_lead_caption(names, contrast), _columns(plate, maps), _strips(plate, paint))
+
+
+def channel_figures(plate: Plate) -> tuple[Figure, ...]:
+    """Draw the cells channel by channel.
+
+    Parameters
+    ----------
+    plate : Plate
+        The concept.
+
+    Returns
+    -------
+    tuple of Figure
+        One per channel; none where there is only one.
+    """
+    names = _channels(plate)
+    return tuple(_channel_figure(plate, c) for c in range(min(len(names), MOST_CHANNELS)) if len(names) > 1)
+
+
+def scale_words(explanation: Explanation) -> str:
+    """Say how long the scale bar is.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The run.
+
+    Returns
+    -------
+    str
+        Empty where the pixel size is unknown.
+    """
+    images = explanation.summary["images"]
+    _, length = scale_bar(images["size"][1], images["pixel_size_um"])
+    return f"Scale bar {short(length)} µm." if length else ""
+
+
+def _channel_figure(plate: Plate, channel: int) -> Figure:
+    contrast = plate.gallery.contrast
+    paint = partial(
+        channel_strip, contrast=contrast, channel=channel, bar=_bar(plate), factor=plate.gallery.factor
+    )
+    name = _channels(plate)[channel]
+    caption = (
+        f"{name}: black {compact(contrast.low[channel])}, white {compact(contrast.high[channel])} grey values"
+        f"{', brightness is the square root' if contrast.root[channel] else ''}; change: full blue or red is "
+        f"{signed(-contrast.difference[channel])} or {signed(contrast.difference[channel])}."
+    )
+    return Figure(caption, _columns(plate, ["change"]), _strips(plate, paint))
+
+
+def _channels(plate: Plate) -> list[str]:
+    return list(plate.gallery.explanation.summary["images"]["channel_names"])
+
+
+def _bar(plate: Plate) -> int:
+    images = plate.gallery.explanation.summary["images"]
+    return scale_bar(images["size"][1], images["pixel_size_um"])[0]
+
+
+def _signed_strengths(strengths: NDArray[Any], sign: float) -> NDArray[np.float64]:
+    """Give strengths their sign; where none is negative, they run along the row's sign."""
+    values = np.asarray(strengths, dtype=np.float64)
+    return values if (values < 0).any() else values * (1.0 if sign > 0 else -1.0)
+
+
+def _is_on_manifold(explanation: Explanation, row: dict[Any, Any], strength: float) -> bool:
+    """Look an example's strength up in the dose table; failing that, compare it with the row's maximum."""
+    dose = explanation.dose
+    here = dose[(dose["concept"] == row["concept"]) & (dose["sign"] == (1 if strength > 0 else -1))]
+    near = here[np.isclose(here["strength"].abs(), abs(strength))]
+    if len(near):
+        return bool(near["on_manifold"].iloc[0])
+    return abs(strength) <= abs(float(row["max_strength"])) * (1 + 1e-6)
+
+
+def _strongest(strengths: NDArray[np.float64], on_manifold: Sequence[bool], sign: float) -> int:
+    """Choose the strongest edit on the row's side that is on the manifold, else the strongest there."""
+    reach = strengths * (1 if sign > 0 else -1)
+    inside = np.where(on_manifold, reach, -np.inf)
+    return int(np.argmax(inside if inside.max() > 0 else reach))
+
+
+def _channels_that_change(plate: Plate) -> list[int]:
+    change = np.abs(np.stack([cell.change() for cell in plate.cells])).mean(axis=(0, 2, 3))
+    relative = change / (plate.gallery.contrast.high - plate.gallery.contrast.low)
+    return sorted(np.argsort(-relative)[:MOST_MAPS].tolist())
+
+
+def _columns(plate: Plate, maps: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    edits = [
+        (f"edit {signed(value, 1)}", "" if inside else "off the manifold")
+        for value, inside in zip(plate.strengths, plate.on_manifold, strict=True)
+    ]
+    of = f"edit {signed(plate.strengths[plate.strongest], 1)} minus null edit"
+    return (("original", ""), ("null edit", "re-rendered only"), *edits, *((name, of) for name in maps))
+
+
+def _strips(plate: Plate, paint: Painter) -> tuple[Strip, ...]:
+    ids = plate.gallery.explanation.examples["ids"]
+    return tuple(
+        Strip(str(name), paint(cell), _alt(plate, str(name))) for name, cell in zip(ids, plate.cells, strict=False)
+    )
+
+
+def _alt(plate: Plate, name: str) -> str:
+    strengths = ", ".join(signed(value, 1) for value in plate.strengths)
+    return (
+        f"{name}: original, null edit, edits along {plate.row['name']} at strengths {strengths}, "
+        "and what changed."
+    )
+
+
+def _lead_caption(names: Sequence[str], contrast: Contrast) -> str:
+    if contrast.is_rgb:
+        shown = "Colours as in the image."
+    elif len(names) == 1:
+        shown = f"{names[0]} in grey."
+    else:
+        pairs = zip(names, hue_names(len(names)), strict=True)
+        shown = "; ".join(f"{name} in {hue}" for name, hue in pairs) + "."
+    return f"{shown} Change: red where the edit is brighter than the null edit, blue where darker."

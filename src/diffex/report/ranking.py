@@ -1,0 +1,178 @@
+"""The ranked table, row by row, as text and interval bars."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import pandas as pd
+from markupsafe import Markup
+
+from diffex.report.numbers import NONE, is_number, number, percent, q_value, signed
+from diffex.report.scales import nice_range
+from diffex.report.svg import interval_axis, interval_bar
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Parameters
+    ----------
+    concept : str
+        Id of the concept.
+    anchor : str
+        Id of its section in the page; empty where it has none.
+    rank, rank_range, name, words, direction, effect, interval, toward, flips, flip_range, q, max_strength : str
+        Ready to show.
+    forward : bool
+        Sign of the edit.
+    significant : bool
+        Whether it is.
+    bar : Markup
+        Effect and interval as a drawing.
+    """
+
+    concept: str
+    anchor: str
+    rank: str
+    rank_range: str
+    name: str
+    words: str
+    direction: str
+    forward: bool
+    effect: str
+    interval: str
+    toward: str
+    flips: str
+    flip_range: str
+    q: str
+    significant: bool
+    max_strength: str
+    bar: Markup
+
+
+@final
+@dataclass(frozen=True)
+class Ranking:
+    """The whole table.
+
+    Parameters
+    ----------
+    significant, others : tuple of Row
+        In the order of their rank.
+    axis : Markup
+        The axis that all bars share.
+    """
+
+    significant: tuple[Row, ...]
+    others: tuple[Row, ...]
+    axis: Markup
+
+
+def rank_rows(effects: pd.DataFrame, target: str, anchors: dict[str, str]) -> Ranking:
+    """Lay out the table of effects.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        A row per concept and sign.
+    target : str
+        Name of the target class.
+    anchors : dict of str to str
+        Where the section of a concept is in the page.
+
+    Returns
+    -------
+    Ranking
+        Significant rows and the others, with a common axis.
+    """
+    limits = nice_range(effects[["effect", "ci_low", "ci_high"]].to_numpy(dtype=float).ravel().tolist())
+    ordered = effects.sort_values("rank", kind="stable").to_dict("records")
+    rows = [_row(row, target, anchors.get(row["concept"], ""), limits) for row in ordered]
+    return Ranking(
+        significant=tuple(row for row in rows if row.significant),
+        others=tuple(row for row in rows if not row.significant),
+        axis=interval_axis(limits),
+    )
+
+
+def best_rows(effects: pd.DataFrame) -> dict[str, dict[Any, Any]]:
+    """Find the best-ranked row of each concept, a significant one where there is one.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        A row per concept and sign.
+
+    Returns
+    -------
+    dict of str to dict
+        The row, by concept.
+    """
+    ordered = effects.sort_values(["significant", "rank"], ascending=[False, True], kind="stable")
+    return {row["concept"]: row for row in reversed(ordered.to_dict("records"))}
+
+
+def direction(sign: float) -> str:
+    """Name the way an edit goes along its concept.
+
+    Parameters
+    ----------
+    sign : float
+        +1 or -1.
+
+    Returns
+    -------
+    str
+        ``"forward"`` or ``"backward"``.
+    """
+    return "forward" if sign > 0 else "backward"
+
+
+def toward(effect: float, target: str) -> str:
+    """Say which way an effect moves the classifier.
+
+    Parameters
+    ----------
+    effect : float
+        Change of the logit margin.
+    target : str
+        Name of the target class.
+
+    Returns
+    -------
+    str
+        Toward or away from the target.
+    """
+    return f"toward {target}" if effect > 0 else f"away from {target}"
+
+
+def _row(row: dict[Any, Any], target: str, anchor: str, limits: tuple[float, float]) -> Row:
+    words = row["words"] if isinstance(row["words"], str) else ""
+    return Row(
+        concept=row["concept"],
+        anchor=anchor,
+        rank=number(row["rank"], 0),
+        rank_range=_range(row["rank_low"], row["rank_high"]),
+        name=row["name"],
+        words="" if words == row["name"] else words,
+        direction=direction(row["sign"]),
+        forward=row["sign"] > 0,
+        effect=signed(row["effect"]),
+        interval=f"{signed(row['ci_low'])} to {signed(row['ci_high'])}",
+        toward=toward(row["effect"], target),
+        flips=percent(row["flip_rate"]),
+        flip_range=_percent_range(row["flip_low"], row["flip_high"]),
+        q=q_value(row["q"]),
+        significant=bool(row["significant"]),
+        max_strength=number(abs(row["max_strength"]), 1) if is_number(row["max_strength"]) else NONE,
+        bar=interval_bar(row["effect"], row["ci_low"], row["ci_high"], limits, sure=bool(row["significant"])),
+    )
+
+
+def _range(low: Any, high: Any) -> str:
+    return f"{number(low, 0)}–{number(high, 0)}" if is_number(low) and is_number(high) else ""
+
+
+def _percent_range(low: Any, high: Any) -> str:
+    return f"{number(100 * low, 0)}–{percent(high)}" if is_number(low) and is_number(high) else ""

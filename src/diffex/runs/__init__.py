@@ -1,0 +1,7 @@
+"""What is kept: the explanation and its run folder, written whole or not at all, checked when read."""
+
+from diffex.runs.explanation import Explanation
+from diffex.runs.folder import read_run, write_run
+from diffex.runs.summary import SCHEMA
+
+__all__ = ["SCHEMA", "Explanation", "read_run", "write_run"]

@@ -1,0 +1,206 @@
+"""The run folder: written beside itself and moved in place, its head last; checked when read."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from diffex.base.errors import FolderError
+from diffex.base.files import load_tensors, plain, read_json, save_tensors, write_json, write_text
+from diffex.runs.examples import check_examples, read_examples, write_examples
+from diffex.runs.explanation import Explanation
+from diffex.runs.summary import check_summary
+from diffex.runs.tables import (
+    CELLS,
+    DOSE,
+    EFFECTS,
+    MEASURED,
+    check_table,
+    read_table,
+    write_csv,
+    write_table,
+)
+
+HEAD = "explanation.json"
+REPORT = "report.html"
+_EXAMPLES = "examples/examples.npz"
+
+
+def write_run(explanation: Explanation, folder: Path) -> Path:
+    """Write an explanation to its folder, whole or not at all.
+
+    Everything is first written to a hidden folder inside, then moved; ``explanation.json`` goes last, so a
+    folder that has it is whole. A report of an earlier run of the same is removed.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        What to write.
+    folder : Path
+        Made if absent. A run of the same target and model is overwritten; other files are left alone.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    FolderError
+        If the folder holds another run, cannot be written, or the explanation breaks a contract.
+    """
+    _check(explanation, folder)
+    _refuse_foreign(explanation.summary, folder)
+    with _staging(folder) as stage:
+        _write_parts(explanation, stage)
+        (folder / HEAD).unlink(missing_ok=True)
+        (folder / REPORT).unlink(missing_ok=True)
+        _move(stage, folder)
+    return folder
+
+
+def read_run(folder: Path) -> Explanation:
+    """Read an explanation from its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Written by `write_run`.
+
+    Returns
+    -------
+    Explanation
+        As written.
+
+    Raises
+    ------
+    FolderError
+        If the folder or a file is missing, damaged or of another schema; the message names the file.
+    """
+    if not (folder / HEAD).is_file():
+        raise FolderError(
+            f"{folder} is no finished run (it has no {HEAD}): give the --out folder of a command that ended."
+        )
+    summary = read_json(folder / HEAD)
+    check_summary(summary, folder / HEAD)
+    return Explanation(
+        summary=summary,
+        effects=read_table(folder / EFFECTS.file, EFFECTS),
+        cells=read_table(folder / CELLS.file, CELLS),
+        examples=read_examples(folder / _EXAMPLES),
+        dose=read_table(folder / DOSE.file, DOSE),
+        measured=read_table(folder / MEASURED.file, MEASURED),
+        concepts=tuple(_read_list(folder / "concepts.json")),
+        directions=load_tensors(folder / "concepts.safetensors"),
+        config=_read_yaml(folder / "config.yaml"),
+        cost=_read_dict(folder / "cost.json"),
+    )
+
+
+def _check(explanation: Explanation, folder: Path) -> None:
+    check_summary(plain(explanation.summary), folder / HEAD)
+    for table, contract in _tables(explanation):
+        check_table(table, contract, folder / contract.file)
+    check_examples(explanation.examples, folder / _EXAMPLES)
+
+
+def _tables(explanation: Explanation) -> list[tuple[Any, Any]]:
+    return [
+        (explanation.effects, EFFECTS),
+        (explanation.cells, CELLS),
+        (explanation.dose, DOSE),
+        (explanation.measured, MEASURED),
+    ]
+
+
+def _refuse_foreign(summary: dict[str, Any], folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise FolderError(f"{folder} is a file, expected a folder to write to: choose another --out.")
+    if not (folder / HEAD).exists():
+        return
+    there = read_json(folder / HEAD)
+    check_summary(there, folder / HEAD)
+    if _identity(there) != _identity(summary):
+        raise FolderError(
+            f"{folder} already holds another run (target {there['target']!r}, model "
+            f"{there['model']['state_hash'][:8]}), expected an empty folder or a run of target "
+            f"{summary['target']!r} and this model: choose another --out."
+        )
+
+
+def _identity(summary: dict[str, Any]) -> tuple[str, str]:
+    return str(summary["target"]), str(summary["model"]["state_hash"])
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    made = not folder.exists()
+    stage: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".writing.", dir=folder))
+        yield stage
+    except OSError as error:
+        raise FolderError(
+            f"Cannot write {folder}: {error.strerror or error}. "
+            "Free some space or choose a folder that can be written with --out."
+        ) from error
+    finally:
+        if stage is not None:
+            shutil.rmtree(stage, ignore_errors=True)
+        if made and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _write_parts(explanation: Explanation, stage: Path) -> None:
+    for table, contract in _tables(explanation):
+        write_table(stage / contract.file, table)
+    write_csv(stage / "effects.csv", explanation.effects)
+    (stage / _EXAMPLES).parent.mkdir()
+    write_examples(stage / _EXAMPLES, explanation.examples)
+    write_json(stage / "concepts.json", explanation.concepts)
+    save_tensors(stage / "concepts.safetensors", explanation.directions)
+    text = yaml.safe_dump(plain(explanation.config), sort_keys=False, allow_unicode=True)
+    write_text(stage / "config.yaml", text)
+    write_json(stage / "cost.json", explanation.cost)
+    write_json(stage / HEAD, explanation.summary)
+
+
+def _move(stage: Path, folder: Path) -> None:
+    """Move every file to its place, the head last."""
+    files = sorted(path for path in stage.rglob("*") if path.is_file() and path != stage / HEAD)
+    for path in [*files, stage / HEAD]:
+        place = folder / path.relative_to(stage)
+        place.parent.mkdir(exist_ok=True)
+        path.chmod(0o644)
+        path.replace(place)
+
+
+def _read_list(path: Path) -> list[dict[str, Any]]:
+    value = read_json(path)
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise FolderError(f"{path} is damaged (not a list of concepts): make the folder again.")
+    return value
+
+
+def _read_dict(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise FolderError(f"{path} is damaged (not an object): make the folder again.")
+    return value
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FolderError(f"{path} is missing: the folder is incomplete; make it again.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FolderError(f"{path} is damaged (not YAML): make the folder again.") from error
+    if not isinstance(value, dict):
+        raise FolderError(f"{path} is damaged (not a mapping): make the folder again.")
+    return value

@@ -1,0 +1,114 @@
+import pytest
+import torch
+
+from diffex.generators.paths import NoisePath
+
+MEAN, SD = 0.3, 0.4
+KINDS = pytest.mark.parametrize("path", [NoisePath("flow"), NoisePath("ddpm")], ids=lambda path: path.kind)
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def gaussian(path):
+    """The optimal network where pixels are independent draws from N(MEAN, SD**2)."""
+
+    def network(scaled, t):
+        a, s = (v.view(-1, 1, 1, 1) for v in path.coefficients(t.double()))
+        x_t = scaled * (a**2 * path.data_sd**2 + s**2).sqrt()
+        offset = (x_t - a * MEAN) / (a**2 * SD**2 + s**2)
+        return path.target(MEAN + a * SD**2 * offset, s * offset, t.double())
+
+    return network
+
+
+def curved(scaled, t):
+    """A smooth network that is not linear."""
+    return 0.5 * torch.sin(2 * scaled + 1) * (1 - t.view(-1, 1, 1, 1)) + 0.3 * torch.tanh(scaled)
+
+
+def error(path, network, x, depth, iterations):
+    noise = path.invert(network, x, depth, iterations)
+    return float((path.render(network, noise, depth) - x).square().mean().sqrt())
+
+
+@KINDS
+def test_it_starts_at_the_image_and_ends_at_the_noise(path):
+    x, noise = draw(2, 1, 4, 4), draw(2, 1, 4, 4, seed=1)
+    ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(path.mix(x, noise, ends)[0], x[0])
+    torch.testing.assert_close(path.mix(x, noise, ends)[1], noise[1])
+    a, s = path.coefficients(torch.linspace(0, 1, 20))
+    assert (a.diff() < 0).all() and (s.diff() > 0).all()
+
+
+def test_ddpm_preserves_variance():
+    a, s = NoisePath("ddpm").coefficients(torch.linspace(0, 1, 9))
+    torch.testing.assert_close(a**2 + s**2, torch.ones(9))
+
+
+@KINDS
+@pytest.mark.parametrize("time", [0.0, 1e-3, 0.5, 1.0])
+def test_splitting_the_exact_target_gives_image_and_noise(path, time):
+    x, noise = draw(3, 2, 4, 4), draw(3, 2, 4, 4, seed=1)
+    t = torch.full((3,), time, dtype=torch.float64)
+    image, rest = path.split(path.target(x, noise, t), path.mix(x, noise, t), t)
+    torch.testing.assert_close(image, x)
+    torch.testing.assert_close(rest, noise)
+
+
+@KINDS
+def test_input_and_target_have_unit_variance(path):
+    x, noise = path.data_sd * draw(64, 1, 32, 32), draw(64, 1, 32, 32, seed=1)
+    for time in (0.0, 0.2, 0.7, 1.0):
+        t = torch.full((64,), time, dtype=torch.float64)
+        assert path.scaled(path.mix(x, noise, t), t).std() == pytest.approx(1, abs=0.02)
+        assert path.target(x, noise, t).std() == pytest.approx(1, abs=0.02)
+
+
+@KINDS
+@pytest.mark.parametrize("depth", [1, 2, 8])
+def test_times_fall_from_one_to_zero(path, depth):
+    times = path.times(depth, torch.device("cpu"))
+    assert len(times) == depth + 1
+    assert times[0] == 1 and times[-1] == 0 and (times.diff() < 0).all()
+
+
+@KINDS
+def test_one_evaluation_gives_the_posterior_mean(path):
+    rendered = path.render(gaussian(path), draw(2, 1, 8, 8), depth=1)
+    torch.testing.assert_close(rendered, torch.full_like(rendered, MEAN), rtol=0, atol=1e-6)
+
+
+@KINDS
+def test_many_evaluations_give_the_distribution(path):
+    noise = draw(16, 1, 32, 32)
+    rendered = path.render(gaussian(path), noise, depth=200)
+    assert rendered.mean() == pytest.approx(MEAN, abs=0.01)
+    assert rendered.std() == pytest.approx(SD, rel=0.02)
+    # the flow of a Gaussian is known: pixel by pixel, MEAN + SD * noise
+    torch.testing.assert_close(rendered, MEAN + SD * noise, rtol=0, atol=0.03)
+
+
+@KINDS
+@pytest.mark.parametrize("depth", [4, 8])
+def test_inversion_and_rendering_meet(path, depth):
+    x = MEAN + SD * draw(4, 1, 8, 8)
+    for network in (gaussian(path), curved):
+        assert error(path, network, x, depth, iterations=12) < 0.01
+
+
+@KINDS
+def test_iterations_improve_the_round_trip(path):
+    x = MEAN + SD * draw(4, 1, 8, 8)
+    errors = [error(path, gaussian(path), x, 8, iterations) for iterations in (1, 2, 3, 6)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.2 * errors[0]
+
+
+@KINDS
+def test_inverted_images_of_a_gaussian_are_standard_noise(path):
+    noise = path.invert(gaussian(path), MEAN + SD * draw(16, 1, 32, 32), depth=200, iterations=3)
+    assert noise.mean() == pytest.approx(0, abs=0.03)
+    assert noise.std() == pytest.approx(1, rel=0.05)
