@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
 
 from diffex.base.errors import FolderError, InputError
 from diffex.base.files import load_tensors, save_tensors
@@ -199,5 +198,5 @@ def test_twin_follows_a_black_box_without_gradients(tmp_path):
         margins(torch.from_numpy(predict(c, lambda: fresh.batches(64), (0, 255))))[:, 1]
         for c in (black_box, twin)
     )
-    assert spearmanr(told, said).statistic > 0.9
+    assert np.corrcoef(told, said)[0, 1] > 0.95
     assert open_classifier(str(tmp_path)).state_hash() == twin.state_hash()

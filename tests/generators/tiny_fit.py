@@ -1,4 +1,4 @@
-"""Tiny generators of real parts, as tests make them and as a process of its own: ``tiny_fit.py FOLDER KILL_AT``."""
+"""Tiny generators of real parts; as a process of its own: ``tiny_fit.py FOLDER KILL_AT``."""
 
 import os
 import signal

@@ -91,9 +91,7 @@ def test_mixed_sizes_channels_and_depths_name_two_files(make):
     ):
         open_images(make.root / "set")
     make.save(odd, make.rgb())
-    with pytest.raises(
-        InputError, match=r"channel count is mixed: .*cell0\.png has 1 and .*odd\.png has 3"
-    ):
+    with pytest.raises(InputError, match=r"channel count is mixed: .*cell0\.png has 1 and .*odd\.png has 3"):
         open_images(make.root / "set")
     make.save(odd, make.grey(dtype="uint16"))
     with pytest.raises(

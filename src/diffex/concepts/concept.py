@@ -52,7 +52,13 @@ class Concept:
 
     def as_dict(self) -> dict[str, Any]:
         """Give all but the direction, for ``concepts.json``."""
-        return {"id": self.id, "kind": self.kind, "name": self.name, "parent": self.parent, "merged": self.merged}
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.name,
+            "parent": self.parent,
+            "merged": self.merged,
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], direction: Tensor) -> "Concept":

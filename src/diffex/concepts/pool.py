@@ -23,7 +23,9 @@ _SHARES = {
 _ALIKE = 0.9
 
 
-def propose_concepts(evidence: Evidence, count: int, kinds: tuple[str, ...] = tuple(SOURCES)) -> list[Concept]:
+def propose_concepts(
+    evidence: Evidence, count: int, kinds: tuple[str, ...] = tuple(SOURCES)
+) -> list[Concept]:
     """Ask every source for its share of `count` concepts.
 
     Parameters

@@ -56,10 +56,10 @@ class LatentEditor:
         Inversion
             Immutable; make it once per image.
         """
-        codes = torch.cat([self.generator.encode(part) for part in x.split(_BATCH)])
+        codes = torch.cat([self.generator.encode(part) for part in torch.split(x, _BATCH)])
         if self.noise == "fresh":
             return Inversion(ids, codes, noise_for(ids, self.generator.image_shape, "edit", self.seed))
-        parts = zip(x.split(_BATCH), codes.split(_BATCH), strict=True)
+        parts = zip(torch.split(x, _BATCH), torch.split(codes, _BATCH), strict=True)
         noise = [self.generator.invert(a, z, self.evaluations) for a, z in parts]
         return Inversion(ids, codes, torch.cat(noise))
 
@@ -110,5 +110,5 @@ class LatentEditor:
         Tensor
             ``(n, c, h, w)`` grey values.
         """
-        parts = zip(codes.split(_BATCH), noise.split(_BATCH), strict=True)
+        parts = zip(torch.split(codes, _BATCH), torch.split(noise, _BATCH), strict=True)
         return torch.cat([self.generator.decode(z, e, self.evaluations) for z, e in parts])

@@ -49,9 +49,9 @@ def logit_gradients(
     """
     rows = []
     value_range = generator.pixels.value_range
-    for z, e in zip(codes.split(_BATCH), noise.split(_BATCH), strict=True):
+    for part, e in zip(torch.split(codes, _BATCH), torch.split(noise, _BATCH), strict=True):
         with torch.enable_grad():
-            z = z.clone().requires_grad_(True)
+            z = part.clone().requires_grad_(True)
             total = margin(guide.logits(generator.one_step(z, e), value_range), target).sum()
             (gradient,) = torch.autograd.grad(total, z)
         rows.append(gradient)
@@ -103,7 +103,9 @@ def image_metric(
     metric, steps = np.zeros((size, size)), []
     for z, e in zip(codes, noise, strict=True):
         moved = torch.cat([z.unsqueeze(0), z + torch.diag(_STEP_SD * spread)])
-        x = torch.cat([generator.decode(part, e.expand(len(part), *e.shape), 1) for part in moved.split(64)])
+        x = torch.cat(
+            [generator.decode(part, e.expand(len(part), *e.shape), 1) for part in torch.split(moved, 64)]
+        )
         jacobian = (x[1:] - x[:1]) / sd / (_STEP_SD * spread).view(-1, 1, 1, 1)
         flat = jacobian.flatten(1).double().numpy()
         metric += flat @ flat.T / flat.shape[1]

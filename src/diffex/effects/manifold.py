@@ -95,7 +95,9 @@ def discriminate(real: FloatArray, other: FloatArray, pairs: NDArray[np.int64]) 
     return float(roc_auc_score(label, score))
 
 
-def match_on_logit(wanted: FloatArray, have: FloatArray, caliper: float) -> tuple[NDArray[np.int64], FloatArray]:
+def match_on_logit(
+    wanted: FloatArray, have: FloatArray, caliper: float
+) -> tuple[NDArray[np.int64], FloatArray]:
     """For each edit, the reconstruction of a real cell whose logit is nearest; every cell used once.
 
     Parameters

@@ -112,7 +112,7 @@ class Judge:
     def logits(self, x: Tensor) -> FloatArray:
         """Classify ``(n, c, h, w)`` grey values to ``(n, k)`` logits."""
         self.ledger.classifier_calls += len(x)
-        parts = [self.classifier.logits(part, self.value_range).cpu() for part in x.split(256)]
+        parts = [self.classifier.logits(part, self.value_range).cpu() for part in torch.split(x, 256)]
         return np.asarray(torch.cat(parts).double().numpy())
 
 
@@ -167,4 +167,3 @@ def effect_matrix(
                 sizes[index, side] += float(size_of(x - plain).sum())
         judge.ledger.count(purpose, 2 * len(concepts) * len(part) * editor.evaluations)
     return EffectMatrix(inversion.ids, tuple(c.id for c in concepts), null, edits, sizes / max(count, 1))
-

@@ -74,7 +74,7 @@ def calibrate(
         first = concept.scaled(size / max(float(np.sqrt(v @ metric @ v)), 1e-9))
         both = [_size(editor, inversion, plain, first, sign) for sign in (1.0, -1.0)]
         ledger.count("calibration", 2 * len(inversion) * editor.evaluations)
-        scaled.append(first.scaled(float(np.clip(size / max(np.mean(both), 1e-9), 0.5, 2.0))))
+        scaled.append(first.scaled(float(np.clip(size / max(float(np.mean(both)), 1e-9), 0.5, 2.0))))
     return scaled
 
 

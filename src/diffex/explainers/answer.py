@@ -32,10 +32,10 @@ def answer(
     found = tested[tested["significant"]]
     if not verified:
         return (
-            f"No change that was tried moves the classifier's score for {target} more than an arbitrary change "
-            "of equal size would.",
-            f"{len(tested)} changes (concepts and signs) were tested on {int(tested['n'].max())} images; none is "
-            "significant at a false discovery rate of 5 %.",
+            f"No change that was tried moves the classifier's score for {target} more than an arbitrary "
+            "change of equal size would.",
+            f"{len(tested)} changes (concepts and signs) were tested on {int(tested['n'].max())} images; "
+            "none is significant at a false discovery rate of 5 %.",
             _sureness(effects, unit, groups),
         )
     best = verified[0]
@@ -43,8 +43,8 @@ def answer(
     return (
         f"The classifier calls an image {target} when this changes: {row['words']}.",
         f"{_flips(best)} {_effect(row)}",
-        f"{len(found)} of {len(tested)} tested changes (concepts and signs) are significant at a false discovery "
-        f"rate of 5 %. {_sureness(effects, unit, groups)}",
+        f"{len(found)} of {len(tested)} tested changes (concepts and signs) are significant at a false "
+        f"discovery rate of 5 %. {_sureness(effects, unit, groups)}",
     )
 
 
@@ -54,7 +54,8 @@ def _flips(best: Verified) -> str:
     where = "" if row["on_manifold"] else " (edited images can be told from real ones: take this with care)"
     return (
         f"At strength {row['strength']:g} it turns {100 * row['flip_rate']:.0f} % of the other images "
-        f"(95 % interval {100 * row['flip_low']:.0f} to {100 * row['flip_high']:.0f} %) into the target class{where}."
+        f"(95 % interval {100 * row['flip_low']:.0f} to {100 * row['flip_high']:.0f} %) "
+        f"into the target class{where}."
     )
 
 
@@ -70,5 +71,8 @@ def _sureness(effects: pd.DataFrame, unit: str, groups: int) -> str:
     if unit == "groups":
         return f"Intervals are over {groups} groups ({count} images)."
     if groups:
-        return f"Intervals are over {count} images within these {groups} groups; they do not speak for other groups."
+        return (
+            f"Intervals are over {count} images within these {groups} groups; "
+            "they do not speak for other groups."
+        )
     return f"Intervals are over {count} images."

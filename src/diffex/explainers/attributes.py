@@ -91,12 +91,14 @@ def explain_attributes(images: Images, model: Model, config: AttributeConfig) ->
     )
 
 
-_DOSE_COLUMNS = (
-    "concept sign strength effect low high flip_rate flip_low flip_high n discriminator_auroc on_manifold"
-).split()
-_MEASURED_COLUMNS = (
-    "concept sign strength quantity words unit kind log before after change low high change_sd"
-).split()
+_DOSE_COLUMNS = [
+    *("concept", "sign", "strength", "effect", "low", "high"),
+    *("flip_rate", "flip_low", "flip_high", "n", "discriminator_auroc", "on_manifold"),
+]
+_MEASURED_COLUMNS = [
+    *("concept", "sign", "strength", "quantity", "words", "unit", "kind", "log"),
+    *("before", "after", "change", "low", "high", "change_sd"),
+]
 
 
 def calibrated_concepts(prepared: Prepared, config: AttributeConfig) -> tuple[list[Concept], float, int]:
@@ -372,7 +374,8 @@ def _warnings(model: Model, verified: list[Verified]) -> list[str]:
         if np.isnan(v.max_strength)
     ]
     found += [
-        f"The check that {v.concept.id} stays realistic has no power: it does not find edits three times as strong."
+        f"The check that {v.concept.id} stays realistic has no power: "
+        "it does not find edits three times as strong."
         for v in verified
         if not np.isnan(v.max_strength) and not v.control_found
     ]

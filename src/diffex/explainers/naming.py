@@ -74,9 +74,9 @@ def measured_changes(
             {
                 "quantity": quantity.name, "words": quantity.words,
                 "unit": "%" if percent else quantity.unit, "kind": quantity.kind, "log": bool(percent),
-                "before": start, "after": end, "change": unit * float(intervals.values[j]),
+                "before": start, "after": end, "change": unit * float(intervals.value[j]),
                 "low": unit * float(intervals.low[j]), "high": unit * float(intervals.high[j]),
-                "change_sd": float(intervals.values[j] / spread[j]) if spread[j] > 1e-9 else 0.0,
+                "change_sd": float(intervals.value[j] / spread[j]) if spread[j] > 1e-9 else 0.0,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -93,7 +93,7 @@ def name_of(measured: pd.DataFrame) -> str:
     Returns
     -------
     str
-        For example ``"nucleus/ring ratio of FKHR x 4.1, mean FKHR in nucleus +140 %, object area unchanged"``.
+        For example ``"nucleus/ring ratio of FKHR x 4.1, mean FKHR in nucleus +140 %, area unchanged"``.
     """
     certain = measured[(measured["low"] > 0) | (measured["high"] < 0)]
     notable = certain[certain["change_sd"].abs() >= _NOTABLE_SD]
@@ -106,7 +106,7 @@ def name_of(measured: pd.DataFrame) -> str:
 def _distinct(ranked: pd.DataFrame) -> list[str]:
     """The first few that say different things: one per kind and last word (the channel)."""
     told: set[tuple[str, str]] = set()
-    phrases = []
+    phrases: list[str] = []
     for row in ranked.to_dict("records"):
         key = (str(row["kind"]), str(row["words"]).split()[-1])
         if key not in told and len(phrases) < _IN_NAME:

@@ -155,7 +155,8 @@ def _shape_channel(images: Images) -> int:
     if named is not None:
         return named
     some = np.linspace(0, len(images) - 1, min(len(images), 64)).astype(int)
-    return choose_channel(images.read(some), images.read_masks(some))
+    masks = images.read_masks(some)
+    return choose_channel(images.read(some).numpy(), None if masks is None else masks.numpy())
 
 
 def _evidence(
@@ -169,7 +170,7 @@ def _evidence(
     seed: int,
 ) -> Evidence:
     x = images.read()
-    codes = torch.cat([model.generator.encode(part) for part in x.split(64)])
+    codes = torch.cat([model.generator.encode(part) for part in torch.split(x, 64)])
     logits = judge.logits(x)
     spread = model.generator.code_cov.diagonal().sqrt().cpu()
     some = np.linspace(0, len(images) - 1, min(len(images), _METRIC_IMAGES)).astype(int)

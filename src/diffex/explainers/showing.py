@@ -32,8 +32,8 @@ def example_pictures(
     Returns
     -------
     dict of str to ndarray
-        ``ids (n)``, ``concepts (k)``, ``strengths (s)``, ``original``, ``null`` ``(n, c, h, w)`` and ``edits``
-        ``(k, s, n, c, h, w)``, grey values, float32. Strengths run along the attribute's sign.
+        ``ids (n)``, ``concepts (k)``, ``strengths (s)``, ``original``, ``null`` ``(n, c, h, w)`` and
+        ``edits`` ``(k, s, n, c, h, w)``, grey values, float32. Strengths run along the attribute's sign.
     """
     rows = _shown_rows(prepared, config.shown)
     ids = tuple(prepared.images.ids[i] for i in rows)
@@ -43,9 +43,12 @@ def example_pictures(
     prepared.ledger.count("inversion", 3 * len(rows) * editor.evaluations)
     null = editor.null(inversion)
     edits = [
-        torch.stack([editor.edit(inversion, v.concept, v.sign * s) for s in config.strengths]) for v in verified
+        torch.stack([editor.edit(inversion, v.concept, v.sign * s) for s in config.strengths])
+        for v in verified
     ]
-    prepared.ledger.count("examples", (1 + len(edits) * len(config.strengths)) * len(rows) * editor.evaluations)
+    prepared.ledger.count(
+        "examples", (1 + len(edits) * len(config.strengths)) * len(rows) * editor.evaluations
+    )
     shape = (0, len(config.strengths), *x.shape)
     return {
         "ids": np.array(ids),
@@ -64,4 +67,5 @@ def _shown_rows(prepared: Prepared, count: int) -> NDArray[np.int64]:
     away = estimating[margins[estimating].argmax(1) != prepared.target]
     pool = away if len(away) >= count else estimating
     order = pool[np.argsort(margins[pool, prepared.target])]
-    return order[np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)]
+    spread = np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)
+    return np.asarray(order[spread])

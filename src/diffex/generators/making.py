@@ -9,7 +9,7 @@ from typing import final
 
 import torch
 
-from diffex.base.errors import FolderError
+from diffex.base.errors import FolderError, InputError
 from diffex.base.files import read_json, write_json
 from diffex.base.hashing import hash_value
 from diffex.classifiers import Classifier, align_labels, check_images
@@ -125,10 +125,9 @@ def _checked(request: FitRequest) -> FitRequest:
         check_images(request.classifier, images)
         images = align_labels(images, request.classifier.card)
     if len(images) < _FEWEST:
-        from diffex.base.errors import InputError
-
         raise InputError(
-            f"The set has {len(images)} images, a generator needs at least {_FEWEST} (better 1,000): add images."
+            f"The set has {len(images)} images, a generator needs at least {_FEWEST} (better 1,000): "
+            "add images."
         )
     return FitRequest(images, request.config, request.classifier, request.start, request.black_box_steps)
 
@@ -140,8 +139,8 @@ def _claim(folder: Path, request: FitRequest) -> str:
     if note.exists():
         if read_json(note)["fingerprint"] != fingerprint:
             raise FolderError(
-                f"--out {folder} holds a model of other images, settings or classifier: choose another folder, "
-                "or repeat the command it was begun with."
+                f"--out {folder} holds a model of other images, settings or classifier: "
+                "choose another folder, or repeat the command it was begun with."
             )
     elif folder.exists() and any(folder.iterdir()):
         raise FolderError(f"--out {folder} is not empty and holds no model: choose a new or empty folder.")
@@ -157,7 +156,9 @@ def _classifier(
         return request.classifier.to(device), None
     own = folder / "classifier"
     if not (own / "config.json").exists():
-        fit_black_box(request.images, own, seed=request.config.seed, steps=request.black_box_steps, device=device)
+        fit_black_box(
+            request.images, own, seed=request.config.seed, steps=request.black_box_steps, device=device
+        )
     return load_black_box(own).to(device), read_json(own / "config.json")["report"]
 
 
@@ -175,8 +176,6 @@ def _generator(
 ) -> DiffusionAutoencoder:
     if not (folder / "generator.safetensors").exists():
         start = None if request.start is None else DiffusionAutoencoder.load(request.start, device)
-        model = fit_generator(
-            fitting, guide, request.config, folder / "training", device=device, start=start
-        )
+        model = fit_generator(fitting, guide, request.config, folder / "training", device=device, start=start)
         model.save(folder)
     return DiffusionAutoencoder.load(folder, device)

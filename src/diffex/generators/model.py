@@ -68,8 +68,9 @@ class Model:
         failed = [str(gate) for gate in self.gates if not gate.passed]
         if failed and not force:
             raise GateError(
-                f"The model {self.address} failed {len(failed)} of {len(self.gates)} gates ({'; '.join(failed)}), "
-                "so its edits cannot be trusted: fit longer (--steps) or on more images, or add --force."
+                f"The model {self.address} failed {len(failed)} of {len(self.gates)} gates "
+                f"({'; '.join(failed)}), so its edits cannot be trusted: "
+                "fit longer (--steps) or on more images, or add --force."
             )
 
     def check_images(self, images: Images) -> None:
@@ -105,7 +106,9 @@ def _said(channels: Sequence[str], size: Sequence[int], value_range: Sequence[fl
     return f"{'/'.join(channels)} of {size[0]}x{size[1]} px in [{low:g}, {high:g}]"
 
 
-def write_model(folder: Path, classifier: Classifier, gates: Sequence[Gate], extra: Mapping[str, Any]) -> None:
+def write_model(
+    folder: Path, classifier: Classifier, gates: Sequence[Gate], extra: Mapping[str, Any]
+) -> None:
     """Write ``model.json``, last of all files of the folder.
 
     Parameters
@@ -162,17 +165,21 @@ def open_model(folder: Path, device: torch.device, classifier: Classifier | None
         state = "holds no finished model" if folder.exists() else "does not exist"
         raise FolderError(f"--model {folder} {state}: make one with diffex fit IMAGES --out {folder}.")
     record = read_json(folder / FILE)
-    if record.get("schema") != SCHEMA:
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if schema != SCHEMA:
         raise FolderError(
-            f"{folder} holds a model of schema {record.get('schema')}, this diffex reads {SCHEMA}: fit it again."
+            f"{folder} holds a model of schema {schema}, this diffex reads {SCHEMA}: fit it again."
         )
     known = record["classifier"]
     if classifier is None:
-        classifier = load_black_box(folder / "classifier") if known["own"] else open_classifier(known["address"])
+        classifier = (
+            load_black_box(folder / "classifier") if known["own"] else open_classifier(known["address"])
+        )
     if classifier.state_hash() != known["state_hash"]:
         raise ClassifierError(
-            f"The classifier {classifier.address} is not the one the model {folder} was made for (its weights "
-            f"differ): adapt the model with diffex fit IMAGES --classifier {classifier.address} --from {folder}."
+            f"The classifier {classifier.address} is not the one the model {folder} was made for (its "
+            "weights differ): adapt the model with diffex fit IMAGES "
+            f"--classifier {classifier.address} --from {folder}."
         )
     classifier = classifier.to(device)
     guide = classifier if classifier.differentiable else load_black_box(folder / "twin").to(device)

@@ -2,13 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from diffex.report.numbers import compact, is_number, number, percent, signed, signed_compact, unit
+from diffex.report.numbers import (
+    compact,
+    is_number,
+    number,
+    percent,
+    short,
+    signed,
+    signed_compact,
+    span,
+    unit,
+)
 from diffex.report.pictures import Figure, Gallery, channel_figures, lead_figure, open_plate
 from diffex.report.ranking import direction, toward
 from diffex.report.svg import DosePoint, dose_curve
@@ -23,6 +34,7 @@ class Measured:
     """One quantity before and after the edit, ready to show."""
 
     words: str
+    unit: str
     before: str
     after: str
     change: str
@@ -96,7 +108,7 @@ def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str) -> Sec
         channels=channel_figures(plate),
         curve=dose_curve(points, target) if points else None,
         measured=_measured(measured),
-        measured_at=number(abs(measured["strength"].iloc[0]), 1) if len(measured) else "",
+        measured_at=short(abs(measured["strength"].iloc[0])) if len(measured) else "",
         logit_names=names,
         highest=_extreme_cells(explanation, row["concept"], names, ascending=False),
         lowest=_extreme_cells(explanation, row["concept"], names, ascending=True),
@@ -104,29 +116,33 @@ def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str) -> Sec
 
 
 def _facts(row: dict[Any, Any], target: str) -> tuple[tuple[str, str], ...]:
-    eligible = is_number(row["flip_rate"])
+    reach, flips = row["max_strength"], span(number(100 * row["flip_low"], 0), percent(row["flip_high"]))
+    at = f"at strength {short(abs(row['strength']))}"
     return (
         (
-            f"effect, {toward(row['effect'], target)}",
+            f"effect {at}, {toward(row['effect'], target)}",
             f"{signed(row['effect'])} ({signed(row['ci_low'])} to {signed(row['ci_high'])})",
         ),
         (
-            "images that flip",
-            f"{percent(row['flip_rate'])} ({percent(row['flip_low'])} to {percent(row['flip_high'])})"
-            if eligible
-            else "none could",
+            f"images that flip {at}",
+            f"{percent(row['flip_rate'])} ({flips})" if is_number(row["flip_rate"]) else "none could",
         ),
-        ("strongest on the manifold", f"strength {number(abs(row['max_strength']), 1)}"),
+        (
+            "strongest that still looks real",
+            f"strength {short(abs(reach))}" if is_number(reach) else "none tried",
+        ),
         ("off-target change", f"{number(row['off_target'])} SD"),
         ("size of the edit", f"{number(row['size'])} pixel SD"),
     )
 
 
 def _dose_points(dose: pd.DataFrame, concept: str) -> list[DosePoint]:
-    rows = dose[dose["concept"] == concept].to_dict("records")
+    here = dose[dose["concept"] == concept]
+    both = here["sign"].nunique() > 1
+    rows = here.to_dict("records")
     return [
         DosePoint(
-            strength=abs(r["strength"]) * (1 if r["sign"] > 0 else -1),
+            strength=abs(r["strength"]) * (-1 if both and r["sign"] < 0 else 1),
             **{key: float(r[key]) for key in ("effect", "low", "high", "flip_rate", "flip_low", "flip_high")},
             on_manifold=bool(r["on_manifold"]),
         )
@@ -136,11 +152,10 @@ def _dose_points(dose: pd.DataFrame, concept: str) -> list[DosePoint]:
 
 def _nearest_strength(measured: pd.DataFrame, row: dict[Any, Any]) -> pd.DataFrame:
     """Keep what was measured at the strength of the row."""
-    here = measured[(measured["concept"] == row["concept"]) & (measured["sign"] == row["sign"])]
-    if not len(here):
-        return here
+    mine = (measured["concept"] == row["concept"]) & (measured["sign"] == row["sign"])
+    here: pd.DataFrame = measured.loc[mine]
     gap = (here["strength"].abs() - abs(row["strength"])).abs()
-    return here[np.isclose(gap, gap.min())]
+    return here.loc[np.isclose(gap, gap.min())] if len(here) else here
 
 
 def _measured(table: pd.DataFrame) -> tuple[Measured, ...]:
@@ -149,19 +164,21 @@ def _measured(table: pd.DataFrame) -> tuple[Measured, ...]:
 
 
 def _quantity(row: dict[Any, Any]) -> Measured:
-    own, of_change = unit(row["unit"]), "%" if row["log"] else unit(row["unit"])
+    own = "" if row["unit"] == "%" else unit(row["unit"])
     return Measured(
         words=row["words"],
-        before=f"{compact(row['before'])} {own}".strip(),
-        after=f"{compact(row['after'])} {own}".strip(),
-        change=f"{_change(row['change'], row['log'])} {of_change}".strip(),
-        interval=f"{_change(row['low'], row['log'])} to {_change(row['high'], row['log'])}",
+        unit=own,
+        before=compact(row["before"]),
+        after=compact(row["after"]),
+        change=f"{signed(row['change'], 1)} %" if row["log"] else signed_compact(row["change"]),
+        interval=_interval(row["low"], row["high"], is_percent=row["log"]),
         deviations=signed(row["change_sd"]),
     )
 
 
-def _change(value: Any, is_percent: bool) -> str:
-    return signed(value, 1) if is_percent else signed_compact(value)
+def _interval(low: Any, high: Any, *, is_percent: bool) -> str:
+    write = partial(signed, digits=1) if is_percent else signed_compact
+    return f"{write(low)} to {write(high)}"
 
 
 def _logit_names(explanation: Explanation) -> tuple[str, ...]:

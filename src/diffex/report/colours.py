@@ -20,10 +20,19 @@ _HUES: tuple[tuple[str, tuple[float, float, float]], ...] = (
     ("red", (1.0, 0.25, 0.15)),
 )
 _DIVERGING = np.array(
-    [[5, 48, 97], [33, 102, 172], [103, 169, 207], [247, 247, 247], [239, 138, 98], [178, 24, 43], [103, 0, 31]]
+    [
+        [5, 48, 97],
+        [33, 102, 172],
+        [103, 169, 207],
+        [247, 247, 247],
+        [239, 138, 98],
+        [178, 24, 43],
+        [103, 0, 31],
+    ]
 )
 _PERCENTILES = (0.5, 99.8)
-_DIM = 0.12
+# A channel is dim where all but this share of pixels stay below a quarter of the range, as with a few puncta.
+_BRIGHT, _DIM = 97.0, 0.25
 
 
 @final
@@ -81,8 +90,8 @@ def find_contrast(
     if is_rgb:
         low, high = (np.full(count, float(value)) for value in value_range)
     span = np.maximum(high - low, 1e-9)
-    middle = np.median(np.moveaxis(original, 1, 0).reshape(count, -1), axis=1)
-    root = ((middle - low) / span < _DIM) & (not is_rgb)
+    bright = np.percentile(np.moveaxis(original, 1, 0).reshape(count, -1), _BRIGHT, axis=1)
+    root = ((bright - low) / span < _DIM) & (not is_rgb)
     change = np.abs(edits - null[None]) if edits.size else np.zeros((1, 1, count, 1, 1))
     limit = np.percentile(np.moveaxis(change, 2, 0).reshape(count, -1), 99.5, axis=1)
     return Contrast(low, low + span, root, np.maximum(limit, 0.02 * span), is_rgb)

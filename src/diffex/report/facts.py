@@ -20,8 +20,8 @@ _PAPERS = {
         "2402.03115",
     ),
     "semantics": (
-        "Kazimi T., Allada R., Yanardag P. Explaining in Diffusion: Explaining a Classifier Through Hierarchical "
-        "Semantics with Text-to-Image Diffusion Models. CVPR, 2025.",
+        "Kazimi T., Allada R., Yanardag P. Explaining in Diffusion: Explaining a Classifier Through "
+        "Hierarchical Semantics with Text-to-Image Diffusion Models. CVPR, 2025.",
         "2412.18604",
     ),
 }
@@ -153,12 +153,15 @@ def provenance(summary: Mapping[str, Any]) -> Facts:
         ("Images", images["source"]),
         (
             "Pixels",
-            f"{height} × {width}, {images['dtype']}, {short(low)} to {short(high)}, "
+            f"{height} by {width}, {images['dtype']}, {short(low)} to {short(high)}, "
             f"{'pixel size unknown' if pixel is None else f'{short(pixel)} µm per pixel'}",
         ),
         ("Channels", ", ".join(images["channel_names"])),
         ("Classes", ", ".join(f"{name} ({count})" for name, count in counts.get("by_class", {}).items())),
-        ("Counts", ", ".join(f"{value} {key}" for key, value in counts.items() if not isinstance(value, dict))),
+        (
+            "Counts",
+            ", ".join(f"{value} {key}" for key, value in counts.items() if not isinstance(value, dict)),
+        ),
         ("Seed", str(summary["seed"])),
         ("Search", ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in summary.get("search", {}).items())),
         ("Versions", ", ".join(f"{name} {version}" for name, version in summary["versions"].items())),

@@ -3,7 +3,9 @@
 import math
 from typing import Any
 
-NONE = "–"
+NONE = "\N{EN DASH}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
+_MINUS = "\N{MINUS SIGN}"
 _UNITS = {"um": "µm", "um2": "µm²", "px2": "px²", "log2": "log₂"}
 
 
@@ -40,13 +42,13 @@ def number(value: Any, digits: int = 2) -> str:
 
     Examples
     --------
-    >>> number(-1.5), number(None)
-    ('−1.50', '–')
+    >>> number(1.5), number(1234, 0)
+    ('1.50', '1,234')
     """
     if not is_number(value):
         return NONE
     text = f"{value:,.{digits}f}"
-    return text.lstrip("-") if not float(text.replace(",", "")) else text.replace("-", "−")
+    return text.lstrip("-") if not float(text.replace(",", "")) else text.replace("-", _MINUS)
 
 
 def signed(value: Any, digits: int = 2) -> str:
@@ -66,11 +68,11 @@ def signed(value: Any, digits: int = 2) -> str:
 
     Examples
     --------
-    >>> signed(0.25), signed(-3, 0)
-    ('+0.25', '−3')
+    >>> signed(0.25), signed(3, 0)
+    ('+0.25', '+3')
     """
     text = number(value, digits)
-    return text if text == NONE or text.startswith("−") or not text.strip("0.,") else f"+{text}"
+    return text if text == NONE or text.startswith(_MINUS) or not text.strip("0.,") else f"+{text}"
 
 
 def compact(value: Any) -> str:
@@ -84,14 +86,14 @@ def compact(value: Any) -> str:
     Returns
     -------
     str
-        Without exponent from 0.001 to 10 million.
+        Without exponent from 0.00001 to 10 million.
 
     Examples
     --------
     >>> compact(1234.5), compact(0.01234), compact(3.14159)
     ('1,234', '0.0123', '3.14')
     """
-    return number(value, _decimals(value)) if is_number(value) and 1e-3 <= abs(value) < 1e7 else _tiny(value)
+    return number(value, _decimals(value)) if is_number(value) and 1e-5 <= abs(value) < 1e7 else _tiny(value)
 
 
 def signed_compact(value: Any) -> str:
@@ -108,7 +110,7 @@ def signed_compact(value: Any) -> str:
         As `compact`, always with a sign.
     """
     text = compact(value)
-    return text if text in {NONE, "0"} or text.startswith("−") else f"+{text}"
+    return text if text in {NONE, "0"} or text.startswith(_MINUS) else f"+{text}"
 
 
 def short(value: float) -> str:
@@ -126,10 +128,26 @@ def short(value: float) -> str:
 
     Examples
     --------
-    >>> short(-0.5), short(2.0)
-    ('−0.5', '2')
+    >>> short(0.5), short(2.0)
+    ('0.5', '2')
     """
-    return f"{value:g}".replace("-", "−")
+    return f"{value:g}".replace("-", _MINUS)
+
+
+def span(low: str, high: str) -> str:
+    """Join two numbers to a range.
+
+    Parameters
+    ----------
+    low, high : str
+        Ready to show.
+
+    Returns
+    -------
+    str
+        With an en dash.
+    """
+    return f"{low}{NONE}{high}"
 
 
 def percent(share: Any) -> str:
@@ -147,10 +165,26 @@ def percent(share: Any) -> str:
 
     Examples
     --------
-    >>> percent(0.638)
+    >>> percent(0.638).replace(NO_BREAK, " ")
     '64 %'
     """
-    return f"{number(100 * share, 0)} %" if is_number(share) else NONE
+    return f"{number(100 * share, 0)}{NO_BREAK}%" if is_number(share) else NONE
+
+
+def glued(text: str) -> str:
+    """Keep percent signs on the line of their number.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        The text with no-break spaces before percent signs.
+    """
+    return text.replace(" %", f"{NO_BREAK}%")
 
 
 def q_value(value: Any) -> str:
@@ -214,10 +248,10 @@ def duration(seconds: Any) -> str:
 
 
 def _decimals(value: float) -> int:
-    return min(5, max(0, 2 - math.floor(math.log10(abs(value)))))
+    return min(7, max(0, 2 - math.floor(math.log10(abs(value)))))
 
 
 def _tiny(value: Any) -> str:
     if not is_number(value):
         return NONE
-    return f"{value:.2e}".replace("-", "−") if value else "0"
+    return f"{value:.2e}".replace("-", _MINUS) if value else "0"

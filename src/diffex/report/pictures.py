@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffex.report.colours import Contrast, find_contrast, hue_names
-from diffex.report.numbers import compact, short, signed
+from diffex.report.numbers import compact, short, signed_compact
 from diffex.report.strips import CellPictures, channel_strip, composite_strip, enlargement, scale_bar
 from diffex.runs import Explanation
 
 Painter = Callable[[CellPictures], str]
-MOST_CONCEPTS, MOST_CELLS, MOST_CHANNELS, MOST_MAPS = 8, 6, 6, 3
+MOST_CONCEPTS, MOST_CELLS, MOST_CHANNELS, MOST_MAPS, MOST_EDITS = 8, 6, 6, 3, 5
 
 
 @final
@@ -113,7 +113,7 @@ def open_gallery(explanation: Explanation) -> Gallery:
     rows = len(edits) * min(MOST_CELLS, len(examples["ids"]))
     grey_rows = 0 if channels == 1 else min(channels, MOST_CHANNELS)
     # A composite has three colours, each grey picture one, and so have, about, the difference maps.
-    tiles = rows * (len(examples["strengths"]) + 3) * (3 + grey_rows)
+    tiles = rows * (min(MOST_EDITS, len(examples["strengths"])) + 3) * (3 + grey_rows)
     return Gallery(explanation, contrast, enlargement(examples["original"].shape[2:], tiles))
 
 
@@ -129,7 +129,7 @@ class Plate:
     row : dict
         The concept's row of the effects.
     strengths : ndarray, shape (s,)
-        Signed, ascending.
+        Ascending; signed where both signs of the concept were rendered.
     on_manifold : tuple of bool
         Whether edits of that strength still look like the data.
     strongest : int
@@ -162,11 +162,11 @@ def open_plate(gallery: Gallery, row: dict[Any, Any]) -> Plate:
         Ready to draw.
     """
     examples = gallery.explanation.examples
-    given = _signed_strengths(examples["strengths"], row["sign"])
-    order = np.argsort(given)
-    strengths = given[order]
-    on_manifold = tuple(_is_on_manifold(gallery.explanation, row, float(value)) for value in strengths)
-    strongest = _strongest(strengths, on_manifold, row["sign"])
+    given = np.asarray(examples["strengths"], dtype=np.float64)
+    looks_real = np.array([_is_on_manifold(gallery.explanation, row, value) for value in _along(given, row)])
+    order = _shown_order(given, looks_real)
+    strengths, on_manifold = given[order], tuple(looks_real[order].tolist())
+    strongest = _strongest(_along(strengths, row), on_manifold)
     edits = examples["edits"][[str(c) for c in examples["concepts"]].index(row["concept"])][order]
     cells = tuple(
         CellPictures(examples["original"][i], examples["null"][i], edits[:, i], strongest)
@@ -242,7 +242,7 @@ def _channel_figure(plate: Plate, channel: int) -> Figure:
     caption = (
         f"{name}: black {compact(contrast.low[channel])}, white {compact(contrast.high[channel])} grey values"
         f"{', brightness is the square root' if contrast.root[channel] else ''}; change: full blue or red is "
-        f"{signed(-contrast.difference[channel])} or {signed(contrast.difference[channel])}."
+        f"{signed_compact(-contrast.difference[channel])} or {signed_compact(contrast.difference[channel])}."
     )
     return Figure(caption, _columns(plate, ["change"]), _strips(plate, paint))
 
@@ -256,27 +256,35 @@ def _bar(plate: Plate) -> int:
     return scale_bar(images["size"][1], images["pixel_size_um"])[0]
 
 
-def _signed_strengths(strengths: NDArray[Any], sign: float) -> NDArray[np.float64]:
-    """Give strengths their sign; where none is negative, they run along the row's sign."""
-    values = np.asarray(strengths, dtype=np.float64)
-    return values if (values < 0).any() else values * (1.0 if sign > 0 else -1.0)
+def _along(strengths: NDArray[np.float64], row: dict[Any, Any]) -> NDArray[np.float64]:
+    """Turn strengths so that the row's sign is positive; where none is negative, they are so already."""
+    return strengths * (-1.0 if row["sign"] < 0 and (strengths < 0).any() else 1.0)
+
+
+def _shown_order(strengths: NDArray[np.float64], looks_real: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Order the strengths and leave some out: far ones that do not look real, and small ones, if many."""
+    order = np.argsort(strengths)
+    far = np.sort(np.abs(strengths[~looks_real]))
+    kept = [i for i in order if looks_real[i] or abs(strengths[i]) <= far[0]]
+    small = sorted(kept, key=lambda i: abs(strengths[i]))[: max(0, len(kept) - MOST_EDITS)]
+    return np.array([i for i in kept if i not in small], dtype=np.int64)
 
 
 def _is_on_manifold(explanation: Explanation, row: dict[Any, Any], strength: float) -> bool:
     """Look an example's strength up in the dose table; failing that, compare it with the row's maximum."""
     dose = explanation.dose
-    here = dose[(dose["concept"] == row["concept"]) & (dose["sign"] == (1 if strength > 0 else -1))]
+    side = row["sign"] if strength > 0 else -row["sign"]
+    here = dose[(dose["concept"] == row["concept"]) & (dose["sign"] == side)]
     near = here[np.isclose(here["strength"].abs(), abs(strength))]
     if len(near):
         return bool(near["on_manifold"].iloc[0])
     return abs(strength) <= abs(float(row["max_strength"])) * (1 + 1e-6)
 
 
-def _strongest(strengths: NDArray[np.float64], on_manifold: Sequence[bool], sign: float) -> int:
-    """Choose the strongest edit on the row's side that is on the manifold, else the strongest there."""
-    reach = strengths * (1 if sign > 0 else -1)
-    inside = np.where(on_manifold, reach, -np.inf)
-    return int(np.argmax(inside if inside.max() > 0 else reach))
+def _strongest(along: NDArray[np.float64], on_manifold: Sequence[bool]) -> int:
+    """Choose the strongest edit along the row's sign that is on the manifold, else the weakest there."""
+    inside = np.where(on_manifold, along, -np.inf)
+    return int(np.argmax(inside) if inside.max() > 0 else np.argmin(np.where(along > 0, along, np.inf)))
 
 
 def _channels_that_change(plate: Plate) -> list[int]:
@@ -287,22 +295,23 @@ def _channels_that_change(plate: Plate) -> list[int]:
 
 def _columns(plate: Plate, maps: Sequence[str]) -> tuple[tuple[str, str], ...]:
     edits = [
-        (f"edit {signed(value, 1)}", "" if inside else "off the manifold")
+        (f"edit {short(value)}", "" if inside else "does not look real")
         for value, inside in zip(plate.strengths, plate.on_manifold, strict=True)
     ]
-    of = f"edit {signed(plate.strengths[plate.strongest], 1)} minus null edit"
+    of = f"edit {short(plate.strengths[plate.strongest])} minus null"
     return (("original", ""), ("null edit", "re-rendered only"), *edits, *((name, of) for name in maps))
 
 
 def _strips(plate: Plate, paint: Painter) -> tuple[Strip, ...]:
     ids = plate.gallery.explanation.examples["ids"]
     return tuple(
-        Strip(str(name), paint(cell), _alt(plate, str(name))) for name, cell in zip(ids, plate.cells, strict=False)
+        Strip(str(name), paint(cell), _alt(plate, str(name)))
+        for name, cell in zip(ids, plate.cells, strict=False)
     )
 
 
 def _alt(plate: Plate, name: str) -> str:
-    strengths = ", ".join(signed(value, 1) for value in plate.strengths)
+    strengths = ", ".join(short(value) for value in plate.strengths)
     return (
         f"{name}: original, null edit, edits along {plate.row['name']} at strengths {strengths}, "
         "and what changed."

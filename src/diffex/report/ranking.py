@@ -3,18 +3,22 @@
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from diffex.report.numbers import NONE, is_number, number, percent, q_value, signed
+from diffex.report.numbers import NONE, is_number, number, percent, q_value, signed, span
 from diffex.report.scales import nice_range
-from diffex.report.svg import interval_axis, interval_bar
+from diffex.report.svg import interval_axis, interval_bar, zero_share
+
+Anchors = dict[tuple[str, int], str]
+_LEADING = 14
 
 
 @final
 @dataclass(frozen=True)
 class Row:
-    """One row of the table.
+    """One row of the table. `title` says what the edit measurably changes, `name` is the concept's own.
 
     Parameters
     ----------
@@ -22,7 +26,9 @@ class Row:
         Id of the concept.
     anchor : str
         Id of its section in the page; empty where it has none.
-    rank, rank_range, name, words, direction, effect, interval, toward, flips, flip_range, q, max_strength : str
+    rank, rank_range, title, name, direction, effect, interval, toward, flips, flip_range, q : str
+        Ready to show.
+    max_strength : str
         Ready to show.
     forward : bool
         Sign of the edit.
@@ -36,8 +42,8 @@ class Row:
     anchor: str
     rank: str
     rank_range: str
+    title: str
     name: str
-    words: str
     direction: str
     forward: bool
     effect: str
@@ -58,18 +64,23 @@ class Ranking:
 
     Parameters
     ----------
-    significant, others : tuple of Row
-        In the order of their rank.
+    leading : tuple of Row
+        Significant: the largest, and those that have a section.
+    folded : tuple of (str, tuple of Row)
+        What is shown on request, with a heading: other significant rows, the rest, arbitrary directions.
     axis : Markup
         The axis that all bars share.
+    zero : str
+        Where on it zero is, as a CSS length.
     """
 
-    significant: tuple[Row, ...]
-    others: tuple[Row, ...]
+    leading: tuple[Row, ...]
+    folded: tuple[tuple[str, tuple[Row, ...]], ...]
     axis: Markup
+    zero: str
 
 
-def rank_rows(effects: pd.DataFrame, target: str, anchors: dict[str, str]) -> Ranking:
+def rank_rows(effects: pd.DataFrame, target: str, anchors: Anchors) -> Ranking:
     """Lay out the table of effects.
 
     Parameters
@@ -78,22 +89,43 @@ def rank_rows(effects: pd.DataFrame, target: str, anchors: dict[str, str]) -> Ra
         A row per concept and sign.
     target : str
         Name of the target class.
-    anchors : dict of str to str
-        Where the section of a concept is in the page.
+    anchors : dict of (str, int) to str
+        Where the section of a concept and sign is in the page.
 
     Returns
     -------
     Ranking
-        Significant rows and the others, with a common axis.
+        Rows in the order of their rank, with a common axis.
     """
     limits = nice_range(effects[["effect", "ci_low", "ci_high"]].to_numpy(dtype=float).ravel().tolist())
-    ordered = effects.sort_values("rank", kind="stable").to_dict("records")
-    rows = [_row(row, target, anchors.get(row["concept"], ""), limits) for row in ordered]
+    parts = _parts(effects.sort_values("rank", kind="stable"), anchors)
+    leading, *folded = [
+        (heading, tuple(_row(row, target, anchors, limits) for row in part.to_dict("records")))
+        for heading, part in parts
+    ]
     return Ranking(
-        significant=tuple(row for row in rows if row.significant),
-        others=tuple(row for row in rows if not row.significant),
+        leading=leading[1],
+        folded=tuple((heading, rows) for heading, rows in folded if rows),
         axis=interval_axis(limits),
+        zero=f"{100 * zero_share(limits):.3f}%",
     )
+
+
+def _parts(ordered: pd.DataFrame, anchors: Anchors) -> list[tuple[str, pd.DataFrame]]:
+    """Divide the rows: the largest significant ones, other significant ones, the rest, controls."""
+    control = ordered["kind"] == "random"
+    sure = ordered["significant"] & ~control
+    size = ordered["effect"].abs().where(sure, -1.0)
+    large = sure & (size.rank(method="first", ascending=False) <= _LEADING)
+    keys = zip(ordered["concept"], ordered["sign"], strict=True)
+    has_section = np.array([key in anchors for key in keys], dtype=np.bool_)
+    lead = sure & (large | has_section)
+    return [
+        ("", ordered[lead]),
+        ("more that are significant", ordered[sure & ~lead]),
+        ("not significant", ordered[~sure & ~control]),
+        ("arbitrary directions, rendered for comparison", ordered[control]),
+    ]
 
 
 def best_rows(effects: pd.DataFrame) -> dict[str, dict[Any, Any]]:
@@ -147,15 +179,15 @@ def toward(effect: float, target: str) -> str:
     return f"toward {target}" if effect > 0 else f"away from {target}"
 
 
-def _row(row: dict[Any, Any], target: str, anchor: str, limits: tuple[float, float]) -> Row:
+def _row(row: dict[Any, Any], target: str, anchors: Anchors, limits: tuple[float, float]) -> Row:
     words = row["words"] if isinstance(row["words"], str) else ""
     return Row(
         concept=row["concept"],
-        anchor=anchor,
+        anchor=anchors.get((row["concept"], int(row["sign"])), ""),
         rank=number(row["rank"], 0),
         rank_range=_range(row["rank_low"], row["rank_high"]),
-        name=row["name"],
-        words="" if words == row["name"] else words,
+        title=words or row["name"],
+        name="" if words in {"", row["name"]} else row["name"],
         direction=direction(row["sign"]),
         forward=row["sign"] > 0,
         effect=signed(row["effect"]),
@@ -171,8 +203,8 @@ def _row(row: dict[Any, Any], target: str, anchor: str, limits: tuple[float, flo
 
 
 def _range(low: Any, high: Any) -> str:
-    return f"{number(low, 0)}–{number(high, 0)}" if is_number(low) and is_number(high) else ""
+    return span(number(low, 0), number(high, 0)) if is_number(low) and is_number(high) else ""
 
 
 def _percent_range(low: Any, high: Any) -> str:
-    return f"{number(100 * low, 0)}–{percent(high)}" if is_number(low) and is_number(high) else ""
+    return span(number(100 * low, 0), percent(high)) if is_number(low) and is_number(high) else ""

@@ -22,6 +22,7 @@ from diffex.report.facts import (
     provenance,
     splits,
 )
+from diffex.report.numbers import glued
 from diffex.report.pictures import open_gallery, scale_words
 from diffex.report.ranking import best_rows, rank_rows
 from diffex.runs import Explanation, read_run
@@ -84,20 +85,24 @@ def report_many(runs: Sequence[Path], out: Path) -> Path:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("diffex.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["glued"] = glued
+    return environment
 
 
 def _page(explanation: Explanation, prefix: str) -> dict[str, Any]:
     summary = explanation.summary
     gallery, best = open_gallery(explanation), best_rows(explanation.effects)
     shown = [concept for concept in gallery.concepts if concept in best]
-    anchors = {concept: f"{prefix}-attribute{i}" for i, concept in enumerate(shown, start=1)}
+    anchors = {
+        (concept, int(best[concept]["sign"])): f"{prefix}-attribute{i}" for i, concept in enumerate(shown, 1)
+    }
     return {
         "prefix": prefix,
         "method": METHODS.get(summary["method"], summary["method"]),
@@ -105,7 +110,7 @@ def _page(explanation: Explanation, prefix: str) -> dict[str, Any]:
         "banners": banners(summary),
         "intervals": interval_words(summary),
         "ranking": rank_rows(explanation.effects, summary["target"], anchors),
-        "sections": [attribute_section(gallery, best[concept], anchors[concept]) for concept in shown],
+        "sections": [attribute_section(gallery, best[key[0]], anchor) for key, anchor in anchors.items()],
         "scale": scale_words(explanation),
         "cells_shown": gallery.cells_shown(),
         "gates": gate_rows(summary),

@@ -58,7 +58,7 @@ def nice_range(values: Iterable[float], always: Iterable[float] = (0.0,)) -> tup
     low, high = min(kept), max(kept)
     if low == high:
         return low - 1.0, high + 1.0
-    step = _step((high - low) / 4)
+    step = _step((high - low) / 6)
     return math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
 
 

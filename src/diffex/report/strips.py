@@ -153,9 +153,9 @@ def _with_bar(tiles: list[Bytes], bar: int) -> list[Bytes]:
     if not bar:
         return tiles
     first = tiles[0].copy()
-    height, width = first.shape[:2]
+    height = first.shape[0]
     thick, margin = max(2, height // 40), max(2, height // 16)
-    place = np.s_[height - margin - thick : height - margin, width - margin - bar : width - margin]
+    place = np.s_[height - margin - thick : height - margin, margin : margin + bar]
     first[place] = 255 if first[place].mean() < 140 else 0
     return [first, *tiles[1:]]
 

@@ -1,4 +1,4 @@
-"""Small drawings as SVG text: interval bars on a common axis, and dose curves. The style sheet colours them."""
+"""Small drawings as SVG text, coloured by the style sheet: interval bars on one axis, and dose curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from diffex.report.scales import Scale, nice_range, ticks
 
 _BAR = (260, 28)
 _MARGIN = 14
-_CURVE = (520, 330)
+_CURVE = (520, 336)
 _LEFT, _RIGHT = 62, 14
-_EFFECT_PANEL, _FLIP_PANEL = (16, 196), (232, 284)
+_EFFECT_PANEL, _FLIP_PANEL = (24, 200), (240, 290)
 
 _SVG = Markup(
     '<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
@@ -35,7 +35,7 @@ class DosePoint:
     Parameters
     ----------
     strength : float
-        Signed.
+        Signed where both signs of a concept are drawn.
     effect, low, high : float
         Mean change of the logit margin, with its interval.
     flip_rate, flip_low, flip_high : float
@@ -78,10 +78,24 @@ def interval_axis(limits: tuple[float, float]) -> Markup:
     return _svg("bar", _BAR, label, [rule, *marks])
 
 
-def interval_bar(
-    value: float, low: float, high: float, limits: tuple[float, float], *, sure: bool
-) -> Markup:
-    """Draw a value with its interval and the zero line.
+def zero_share(limits: tuple[float, float]) -> float:
+    """Find zero on the axis.
+
+    Parameters
+    ----------
+    limits : (float, float)
+        Values at the ends of the axis.
+
+    Returns
+    -------
+    float
+        Share of the width of the drawing, from the left.
+    """
+    return Scale(*limits, _MARGIN, _BAR[0] - _MARGIN)(0.0) / _BAR[0]
+
+
+def interval_bar(value: float, low: float, high: float, limits: tuple[float, float], *, sure: bool) -> Markup:
+    """Draw a value with its interval; the style sheet draws one zero line through all rows.
 
     Parameters
     ----------
@@ -99,15 +113,13 @@ def interval_bar(
     """
     scale, middle = Scale(*limits, _MARGIN, _BAR[0] - _MARGIN), _BAR[1] / 2
     side = ("toward" if value > 0 else "away") if sure else "unsure"
-    body = [_LINE.format(kind="zero", x1=scale(0), y1=0, x2=scale(0), y2=_BAR[1])]
+    body: list[Markup] = []
     if is_number(low) and is_number(high):
         ends = (scale(low), scale(high))
         body += [_LINE.format(kind=f"span {side}", x1=ends[0], y1=middle, x2=ends[1], y2=middle)]
-        body += [
-            _LINE.format(kind=f"cap {side}", x1=x, y1=middle - 5, x2=x, y2=middle + 5) for x in ends
-        ]
+        body += [_LINE.format(kind=f"cap {side}", x1=x, y1=middle - 5, x2=x, y2=middle + 5) for x in ends]
     if is_number(value):
-        body += [_DOT.format(kind=f"dot {side}", x=scale(value), y=middle, r=5.5)]
+        body += [_DOT.format(kind=f"dot {side}", x=scale(value), y=middle, r=4.5)]
     label = f"{signed(value)}, interval {signed(low)} to {signed(high)}"
     return _svg("bar", _BAR, label, body)
 
@@ -136,7 +148,9 @@ def dose_curve(points: Sequence[DosePoint], target: str) -> Markup:
 
 
 def _dose_label(points: Sequence[DosePoint], target: str) -> str:
-    parts = [f"strength {signed(p.strength, 1)}: {signed(p.effect)}, flips {percent(p.flip_rate)}" for p in points]
+    parts = [
+        f"strength {short(p.strength)}: {signed(p.effect)}, flips {percent(p.flip_rate)}" for p in points
+    ]
     return f"Change of the logit margin of {target} and flip rate by strength. " + "; ".join(parts)
 
 
@@ -155,7 +169,9 @@ def _off_manifold(row: Sequence[DosePoint], x: Scale) -> list[Markup]:
 def _effect_panel(row: Sequence[DosePoint], x: Scale) -> list[Markup]:
     limits = nice_range([v for p in row for v in (p.low, p.high, p.effect)])
     y = Scale(*limits, _EFFECT_PANEL[1], _EFFECT_PANEL[0])
+    title = "change of the logit margin"
     return [
+        _TEXT.format(kind="panel", x=_LEFT, y=_EFFECT_PANEL[0] - 10, text=title),
         *_rows(ticks(*limits, 5), y, [short(t) for t in ticks(*limits, 5)]),
         _LINE.format(kind="zero", x1=_LEFT, y1=y(0), x2=_CURVE[0] - _RIGHT, y2=y(0)),
         *_band([(x(p.strength), y(p.low), y(p.high)) for p in row if is_number(p.low)]),
@@ -203,7 +219,9 @@ def _strength_axis(x: Scale) -> list[Markup]:
             _TEXT.format(kind="tick middle", x=x(v), y=foot + 18, text=t)
             for v, t in zip(values, texts, strict=True)
         ),
-        _TEXT.format(kind="panel middle", x=(_LEFT + _CURVE[0] - _RIGHT) / 2, y=foot + 40, text="strength of the edit"),
+        _TEXT.format(
+            kind="panel middle", x=(_LEFT + _CURVE[0] - _RIGHT) / 2, y=foot + 40, text="strength of the edit"
+        ),
     ]
 
 

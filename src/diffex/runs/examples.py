@@ -71,8 +71,9 @@ def write_examples(path: Path, examples: Arrays) -> None:
     examples : mapping of str to ndarray
         As `check_examples` wants them.
     """
+    arrays: dict[str, Any] = {key: np.asarray(array) for key, array in examples.items()}
     with path.open("wb") as file:
-        np.savez_compressed(file, **{key: np.asarray(a) for key, a in examples.items()})
+        np.savez_compressed(file, **arrays)
 
 
 def read_examples(path: Path) -> dict[str, NDArray[Any]]:
@@ -96,7 +97,7 @@ def read_examples(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise FolderError(f"{path} is missing: the folder is incomplete; make it again.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             examples = {key: archive[key] for key in archive.files}
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, KeyError, AttributeError) as error:
         raise FolderError(f"{path} is damaged (not plain arrays): make the folder again.") from error

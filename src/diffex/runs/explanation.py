@@ -33,8 +33,8 @@ class Explanation:
         A row per image: ``id, label, group, logit_<class>..., code_<i>..., score_<concept>...``.
     examples : dict of str to ndarray
         ``ids`` (n), ``concepts`` (k), ``strengths`` (s), ``original`` and ``null`` (n, c, h, w), ``edits``
-        (k, s, n, c, h, w), in the value range of the images. Strengths are signed; where none is negative
-        they run along the sign of the concept's best row.
+        (k, s, n, c, h, w), in the value range of the images. Strengths run along the sign of the concept's
+        best row; where both signs were rendered, negative ones are the other way of the concept.
     dose : DataFrame
         Effect and flip rate by concept, sign and strength.
     measured : DataFrame

@@ -1,5 +1,6 @@
 """The columns that the tables of a run promise, and reading and writing them."""
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,7 +198,8 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     safe = table.rename(columns=lambda name: _defused(str(name)))
     texts = [name for name in safe.columns if not types.is_numeric_dtype(safe[name])]
     safe = safe.assign(**{name: safe[name].map(_defused) for name in texts})
-    safe.to_csv(path, index=False, encoding="utf-8", lineterminator="\n")
+    # All text in quotes, so that a lone return within it starts no new row.
+    safe.to_csv(path, index=False, encoding="utf-8", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
 def _defused(value: object) -> object:

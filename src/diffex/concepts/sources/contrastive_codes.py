@@ -46,7 +46,9 @@ def propose(evidence: Evidence, count: int) -> list[Concept]:
 def _train(white: Tensor, count: int) -> Tensor:
     size = white.shape[1]
     raw = nn.Parameter(torch.randn(count, size))
-    projector = nn.Sequential(nn.Linear(size, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 64))
+    projector = nn.Sequential(
+        nn.Linear(size, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 64)
+    )
     optimizer = torch.optim.Adam([raw, *projector.parameters()], lr=1e-2, weight_decay=1e-3)
     for _ in range(_STEPS):
         z = white[torch.randint(len(white), (_BATCH,))]
@@ -55,7 +57,7 @@ def _train(white: Tensor, count: int) -> Tensor:
         features = projector(moved) - projector(z).detach().repeat(count, 1)
         loss = published_loss(functional.normalize(features, dim=1), count)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
     return functional.normalize(raw.detach(), dim=1)
 
@@ -77,7 +79,12 @@ def published_loss(features: Tensor, count: int) -> Tensor:
     """
     batch = len(features) // count
     similar = torch.exp(_TEMPERATURE * (features @ features.T).abs())
-    same = torch.eye(count, device=features.device).repeat_interleave(batch, 0).repeat_interleave(batch, 1).bool()
+    same = (
+        torch.eye(count, device=features.device)
+        .repeat_interleave(batch, 0)
+        .repeat_interleave(batch, 1)
+        .bool()
+    )
     itself = torch.eye(len(features), dtype=torch.bool, device=features.device)
     positive = (similar * (same & ~itself)).sum(1) / max(batch - 1, 1)
     negative = (similar * ~same).sum(1) / max(len(features) - batch, 1)

@@ -54,6 +54,6 @@ def _train(steps: Tensor, count: int) -> Tensor:
         b = functional.normalize(unit @ steps[second], dim=1)
         loss = functional.cross_entropy((a @ b.T) / _TEMPERATURE, torch.arange(count))
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
     return functional.normalize(raw.detach(), dim=1)

@@ -9,7 +9,9 @@ from diffex.concepts.concept import Concept
 from diffex.concepts.evidence import FloatArray
 
 
-def make(kind: str, directions: FloatArray, labels: Sequence[str] = (), names: Sequence[str] = ()) -> list[Concept]:
+def make(
+    kind: str, directions: FloatArray, labels: Sequence[str] = (), names: Sequence[str] = ()
+) -> list[Concept]:
     """Make a concept per direction that is not zero.
 
     Parameters

@@ -1,0 +1,141 @@
+"""Train the weights that diffex ships: a generator of planted cells and four classifiers of them.
+
+Run as ``python scripts/train_shipped.py WORK``; a killed run goes on. Fixed seeds; no real data.
+"""
+
+import argparse
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from diffex.base.devices import resolve_device
+from diffex.base.files import load_tensors, save_tensors
+from diffex.classifiers import Classifier, ClassifierCard
+from diffex.classifiers.blackbox import SmallConvNet, load_black_box, standardise
+from diffex.classifiers.fitting import fit_black_box
+from diffex.generators import DiffusionAutoencoder, GeneratorConfig, fit_generator, measure_gates
+from diffex.generators.model import write_model
+from diffex.images import Images, PlantedCells, images_from_arrays
+from diffex.images.planted_labels import InteractionRule, LabelRule, LinearRule, ShortcutRule, ThresholdRule
+from diffex.training import TrainConfig, train
+
+SEED = 2025
+SHIPPED = Path(__file__).parents[1] / "src" / "diffex" / "shipped"
+RULES: dict[str, LabelRule] = {
+    "linear": LinearRule({"nucleus_area": 1.0, "puncta_number": 0.8, "cytoplasm_intensity": -0.6}),
+    "threshold": ThresholdRule("nucleus_eccentricity", 0.5),
+    "interaction": InteractionRule("nucleus_intensity", "puncta_intensity", main=0.7),
+    "shortcut": ShortcutRule("cell_area", "debris", 0.9),
+}
+
+
+class FactorTask(nn.Module):
+    """Regress the simulator's twelve factors, so that the generator's losses care for all of them."""
+
+    def __init__(self, network: nn.Module, card: ClassifierCard) -> None:
+        super().__init__()
+        self.network, self.card = network, card
+
+    def forward(self, step: int, generator: torch.Generator, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Smooth error of the factors; the thirteenth output is kept at 0."""
+        predicted = self.network(standardise(x, self.card, (0.0, 1.0))).float()
+        return {"loss": functional.smooth_l1_loss(predicted, functional.pad(y, (0, 1)))}
+
+
+def rendered(count: int, seed: int, factors: NDArray[np.float64] | None = None) -> Images:
+    """Simulate cells once and keep them in memory."""
+    cells = PlantedCells()
+    drawn = cells.sample_factors(count, seed) if factors is None else factors
+    seeds = np.arange(count) + 1_000_000 * seed
+    parts = [cells.render(drawn[i : i + 500], seeds[i : i + 500]) for i in range(0, count, 500)]
+    images = images_from_arrays(torch.cat(parts), channel_names=("nucleus", "cytoplasm", "organelle"))
+    return images
+
+
+def factor_guide(folder: Path, images: Images, factors: NDArray[np.float64], device: torch.device) -> Classifier:
+    """Fit the network of factors, or open it."""
+    sample = images.read(np.arange(512))
+    card = ClassifierCard(
+        class_names=tuple(f"factor {k}" for k in range(12)) + ("none",),
+        size=images.size,
+        channels=3,
+        mean=tuple(sample.mean(dim=(0, 2, 3)).tolist()),
+        std=tuple(sample.std(dim=(0, 2, 3)).tolist()),
+    )
+    network = SmallConvNet(3, 13)
+    goal = torch.from_numpy(factors.astype(np.float32))
+    if not (folder / "guide.safetensors").exists():
+        torch.manual_seed(SEED)
+        network = SmallConvNet(3, 13)
+        train(
+            FactorTask(network, card),
+            lambda rows, g: {"x": images.read(rows), "y": goal[torch.from_numpy(rows)]},
+            len(images),
+            TrainConfig(steps=1500, batch_size=64, lr=2e-3, ema=0.995, seed=SEED),
+            folder / "guide",
+            device=device,
+            what="factor guide",
+        )
+        save_tensors(folder / "guide.safetensors", dict(network.state_dict()))
+    network.load_state_dict(load_tensors(folder / "guide.safetensors"))
+    return Classifier(network.cpu(), card, differentiable=True, address="factors")
+
+
+def classifier_images(rule: LabelRule, seed: int, count: int = 4000) -> Images:
+    """Cells labelled by a rule, streamed from the simulator."""
+    return PlantedCells().images(count, seed, rule=rule)
+
+
+def main() -> None:
+    """Train what is missing, then copy everything into the package."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--cells", type=int, default=16000)
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    device = resolve_device(options.device)
+    images = rendered(options.cells, SEED)
+    factors = PlantedCells().sample_factors(options.cells, SEED)
+    guide = factor_guide(options.work, images, factors, device)
+    config = GeneratorConfig(steps=options.steps, seed=SEED, symmetry="none", logit=0.1, features=0.05)
+    if not (options.work / "generator.safetensors").exists():
+        fitted = fit_generator(images, guide, config, options.work / "generator", device=device)
+        fitted.save(options.work)
+    for name, rule in RULES.items():
+        folder = options.work / "classifiers" / name
+        if not (folder / "config.json").exists():
+            fit_black_box(classifier_images(rule, SEED), folder, seed=SEED, device=device)
+    ship(options.work)
+
+
+def ship(work: Path) -> None:
+    """Copy weights into the package, half precision, with the gates of every classifier."""
+    SHIPPED.mkdir(parents=True, exist_ok=True)
+    for name, rule in RULES.items():
+        target = SHIPPED / name
+        shutil.rmtree(target, ignore_errors=True)
+        (target / "classifier").mkdir(parents=True)
+        shutil.copy(work / "classifiers" / name / "config.json", target / "classifier")
+        tensors = load_tensors(work / "classifiers" / name / "model.safetensors")
+        halved = {k: v.half().float() if v.is_floating_point() else v for k, v in tensors.items()}
+        save_tensors(target / "classifier" / "model.safetensors", halved)
+        for file in ("generator.json", "generator.safetensors"):
+            shutil.copy(work / file, SHIPPED / file)
+        generator = DiffusionAutoencoder.load(SHIPPED, torch.device("cpu"))
+        classifier = load_black_box(target / "classifier")
+        gates = measure_gates(generator, classifier, classifier_images(rule, SEED + 1, 256))
+        for gate in gates:
+            logging.info("%s: %s", name, gate)
+        write_model(target, classifier, gates, {"black_box": None, "shipped": True})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Explain an image classifier: change images along one concept at a time and measure what it does."""
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diffex import testing as testing
+    from diffex.base.errors import DiffexError as DiffexError
+    from diffex.classifiers import Classifier as Classifier
+    from diffex.classifiers import ClassifierCard as ClassifierCard
+    from diffex.classifiers import open_classifier as open_classifier
+    from diffex.explainers.attributes import explain_attributes as explain_attributes
+    from diffex.explainers.config import AttributeConfig as AttributeConfig
+    from diffex.explainers.doctor import examine as examine
+    from diffex.explainers.edit import edit_images as edit_images
+    from diffex.explainers.explainer import AttributeExplainer as AttributeExplainer
+    from diffex.generators.config import GeneratorConfig as GeneratorConfig
+    from diffex.generators.making import FitRequest as FitRequest
+    from diffex.generators.making import fit_model as fit_model
+    from diffex.generators.model import Model as Model
+    from diffex.generators.model import open_model as open_model
+    from diffex.images import Images as Images
+    from diffex.images import PlantedCells as PlantedCells
+    from diffex.images import images_from_arrays as images_from_arrays
+    from diffex.images import open_images as open_images
+    from diffex.measurements import measure as measure
+    from diffex.report.rendering import render_report
+
+    report = render_report
+    from diffex.runs import Explanation as Explanation
+    from diffex.runs import read_run as read_run
+
+    __version__: str
+
+# Name -> where it is; loaded when first asked for, since torch alone takes seconds to import.
+_FACE = {
+    "AttributeConfig": "diffex.explainers.config",
+    "AttributeExplainer": "diffex.explainers.explainer",
+    "Classifier": "diffex.classifiers",
+    "ClassifierCard": "diffex.classifiers",
+    "DiffexError": "diffex.base.errors",
+    "Explanation": "diffex.runs",
+    "FitRequest": "diffex.generators.making",
+    "GeneratorConfig": "diffex.generators.config",
+    "Images": "diffex.images",
+    "Model": "diffex.generators.model",
+    "PlantedCells": "diffex.images",
+    "edit_images": "diffex.explainers.edit",
+    "examine": "diffex.explainers.doctor",
+    "explain_attributes": "diffex.explainers.attributes",
+    "fit_model": "diffex.generators.making",
+    "images_from_arrays": "diffex.images",
+    "measure": "diffex.measurements",
+    "open_classifier": "diffex.classifiers",
+    "open_images": "diffex.images",
+    "open_model": "diffex.generators.model",
+    "read_run": "diffex.runs",
+    "report": "diffex.report:render_report",
+    "testing": "diffex.testing:",
+}
+
+
+class _Face(ModuleType):
+    """The package itself: importing the room `diffex.report` must not hide the function of that name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "report" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("diffex")
+    if name not in _FACE:
+        raise AttributeError(f"module 'diffex' has no attribute {name!r}")
+    address, colon, attribute = _FACE[name].partition(":")
+    module = importlib.import_module(address)
+    value = getattr(module, attribute or name) if attribute or not colon else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted([*_FACE, "__version__"])

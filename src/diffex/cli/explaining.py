@@ -1,0 +1,208 @@
+"""``diffex demo``, ``explain``, ``attributes`` and ``counterfactual``: what the classifier looks at."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from diffex.cli.app import app
+from diffex.cli.fitting import FitPlan, Quick, Steps, prepare_fit
+from diffex.cli.looking import show_checkup
+from diffex.cli.options import ClassifierAddress, Common, ImageOptions, ModelFolder, OutFolder, spread
+from diffex.cli.output import emit, say
+
+if TYPE_CHECKING:
+    from diffex.classifiers import Classifier
+    from diffex.generators.model import Model
+    from diffex.images import Images
+    from diffex.runs import Explanation
+
+Target = Annotated[str, typer.Option(help="The class whose logit is explained.")]
+Force = Annotated[bool, typer.Option("--force", help="Explain although a gate of the model failed.")]
+Count = Annotated[int, typer.Option("--images", min=24, help="How many images are edited.")]
+Concepts = Annotated[int, typer.Option(min=10, help="How many concepts are proposed.")]
+
+
+@app.command()
+@spread
+def demo(
+    *,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("diffex-demo"),
+    common: Common,
+) -> None:
+    """Show all of it on data that comes along.
+
+    Runs on embedded images with shipped weights and ends with a report.
+
+    Example: diffex demo --out demo
+    """
+    from diffex.evaluation.demo import run_demo
+
+    result = run_demo(common.chosen_seed, out, common.open_device())
+    report = out / "report.html"
+    emit(common, {"out": out, "report": report}, lambda: say(repr(result), f"Report: {report}"))
+
+
+@app.command()
+@spread
+def explain(
+    *,
+    images: ImageOptions,
+    out: OutFolder,
+    classifier: ClassifierAddress = None,
+    target: Annotated[str | None, typer.Option(help="Class to explain.", show_default="the last")] = None,
+    quick: Quick = False,
+    steps: Steps = None,
+    force: Force = False,
+    common: Common,
+) -> None:
+    """Go from a folder of images to a report.
+
+    Check-up, fit (kept in OUT/model and resumed), attributes, report.
+
+    Example: diffex explain cells/train --out run --target drug
+    """
+    from diffex.explainers.claims import require_free_run
+    from diffex.explainers.doctor import examine
+    from diffex.generators.making import fit_model
+
+    plan = FitPlan(classifier, quick=quick, steps=steps)
+    request = prepare_fit(images, plan, out / "model", common)
+    wanted = _target_of(request.images, request.classifier, target)
+    require_free_run(out, wanted)
+    checkup = examine(request.images, request.classifier, common.chosen_seed)
+    if not common.json:
+        show_checkup(checkup)
+        say(f"The class explained is {wanted}" + ("." if target else " (the last; choose with --target)."))
+    model = fit_model(request, out / "model", common.open_device())
+    options = {"seed": common.chosen_seed, "force": force}
+    explanation = _explained(request.images, model, wanted, out, options)
+    _emit_run(explanation, out, common)
+
+
+@app.command()
+@spread
+def attributes(
+    *,
+    images: ImageOptions,
+    model: ModelFolder,
+    target: Target,
+    out: OutFolder,
+    classifier: ClassifierAddress = None,
+    count: Count = 256,
+    concepts: Concepts = 100,
+    force: Force = False,
+    common: Common,
+) -> None:
+    """Find what moves the classifier to a class.
+
+    Proposes concepts, edits images along each, tests and ranks the effects, writes a run and its report.
+
+    Example: diffex attributes cells/test --model model --target drug --out run
+    """
+    opened, fitted = _open_for(images, model, classifier, common)
+    options = {"images": count, "concepts": concepts, "seed": common.chosen_seed, "force": force}
+    explanation = _explained(opened, fitted, target, out, options)
+    _emit_run(explanation, out, common)
+
+
+@app.command()
+@spread
+def counterfactual(
+    *,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    model: ModelFolder,
+    target: Target,
+    out: OutFolder,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Run whose named attributes the change is split into.")
+    ] = None,
+    classifier: ClassifierAddress = None,
+    force: Force = False,
+    common: Common,
+) -> None:
+    """Say why these images are not of a class.
+
+    Finds the smallest change on the manifold that flips each, split into attributes.
+
+    Example: diffex counterfactual cells/test/DMSO/7.png --model model --target drug --out why
+    """
+    from diffex.explainers.claims import require_claimable
+    from diffex.explainers.counterfactual import counterfactuals
+    from diffex.explainers.preparing import target_index
+    from diffex.explainers.single_images import open_files
+    from diffex.runs import read_run
+
+    fitted = _open_model(model, classifier, common)
+    target_index(fitted.classifier.card.class_names, target)
+    fitted.require_gates(force=force)
+    opened = open_files(images, fitted)
+    fitted.check_images(opened)
+    explanation = None if run is None else read_run(run)
+    note = {"command": "counterfactual", "images": opened.fingerprint(), "target": target,
+            "model": fitted.state_hash()}  # fmt: skip
+    require_claimable(out, note)
+    result = counterfactuals(opened, fitted, target, explanation, out)
+    emit(common, {"out": out, "target": target, "images": opened.ids}, lambda: say(*str(result).splitlines()))
+
+
+def _open_model(model: Path, classifier: str | None, common: Common) -> "Model":
+    from diffex.classifiers import open_classifier
+    from diffex.generators.model import open_model
+
+    given = None if classifier is None else open_classifier(classifier)
+    return open_model(model, common.open_device(), given)
+
+
+def _open_for(
+    images: ImageOptions, model: Path, classifier: str | None, common: Common
+) -> "tuple[Images, Model]":
+    from diffex.classifiers import align_labels
+
+    fitted = _open_model(model, classifier, common)
+    opened = images.open()
+    fitted.check_images(opened)
+    return align_labels(opened, fitted.classifier.card), fitted
+
+
+def _target_of(images: "Images", classifier: "Classifier | None", target: str | None) -> str:
+    from diffex.explainers.preparing import target_index
+
+    names = images.class_names if classifier is None else classifier.card.class_names
+    return names[-1] if target is None else names[target_index(names, target)]
+
+
+def _explained(
+    images: "Images", model: "Model", target: str, out: Path, options: dict[str, Any]
+) -> "Explanation":
+    from diffex.explainers.attributes import explain_attributes
+    from diffex.explainers.claims import require_free_run
+    from diffex.explainers.config import AttributeConfig
+    from diffex.report import render_report
+
+    require_free_run(out, target, model.state_hash())
+    explanation = explain_attributes(images, model, AttributeConfig(target=target, **options))
+    explanation.save(out)
+    render_report(out)
+    return explanation
+
+
+def _emit_run(explanation: "Explanation", out: Path, common: Common) -> None:
+    summary, report = explanation.summary, out / "report.html"
+    result = {
+        "run": out,
+        "report": report,
+        "target": summary["target"],
+        "answer": summary["answer"],
+        "warnings": summary["warnings"],
+        "effects": explanation.effects.to_dict("records"),
+    }
+    lines = [
+        *summary["answer"],
+        *summary["warnings"],
+        "",
+        *repr(explanation).splitlines(),
+        "",
+        f"Report: {report}",
+    ]
+    emit(common, result, lambda: say(*lines))

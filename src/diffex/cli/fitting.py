@@ -1,0 +1,183 @@
+"""``diffex fit``: a model around a classifier."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, final
+
+import typer
+
+from diffex.cli.app import app
+from diffex.cli.options import (
+    ClassifierAddress,
+    Common,
+    ImageOptions,
+    OutFolder,
+    open_with_classifier,
+    spread,
+)
+from diffex.cli.output import emit, say, show_table
+
+if TYPE_CHECKING:
+    from diffex.generators.making import FitRequest
+    from diffex.generators.model import Model
+
+Quick = Annotated[bool, typer.Option("--quick", help="A small model within minutes; gates may fail.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Training steps of the generator.")]
+
+
+@final
+@dataclass(frozen=True)
+class FitPlan:
+    """What the options say of a fit.
+
+    Parameters
+    ----------
+    classifier : str or None
+        Address.
+    start : Path or None
+        Model to adapt.
+    quick : bool
+        Small and short.
+    steps : int or None
+        Of the generator.
+    config : Path or None
+        YAML file.
+    settings : tuple of str
+        ``field=value``.
+    """
+
+    classifier: str | None = None
+    start: Path | None = None
+    quick: bool = False
+    steps: int | None = None
+    config: Path | None = None
+    settings: tuple[str, ...] = ()
+
+
+@app.command()
+@spread
+def fit(
+    *,
+    images: ImageOptions,
+    out: OutFolder,
+    classifier: ClassifierAddress = None,
+    start: Annotated[Path | None, typer.Option("--from", help="A model to adapt to this classifier.")] = None,
+    quick: Quick = False,
+    steps: Steps = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with fields of GeneratorConfig.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE; repeatable.")] = None,
+    common: Common,
+) -> None:
+    """Fit a generator around a classifier.
+
+    Without --classifier, a small one is trained on the labels first. An interrupted fit goes on with the
+    same command.
+
+    Example: diffex fit cells/train --out model
+    """
+    from diffex.generators.making import fit_model
+
+    plan = FitPlan(classifier, start, quick, steps, config, tuple(settings or ()))
+    request = prepare_fit(images, plan, out, common)
+    model = fit_model(request, out, common.open_device())
+    emit(common, describe_model(model), lambda: show_model(model))
+
+
+def prepare_fit(images: ImageOptions, plan: FitPlan, out: Path, common: Common) -> "FitRequest":
+    """Check everything that a fit needs; nothing is written.
+
+    Parameters
+    ----------
+    images : ImageOptions
+        Which images.
+    plan : FitPlan
+        What to fit.
+    out : Path
+        Where to; refused where something foreign is.
+    common : Common
+        Seed and device.
+
+    Returns
+    -------
+    FitRequest
+        Of images that can all be read, and a classifier that takes them.
+    """
+    from diffex.explainers.claims import require_free_model
+    from diffex.explainers.reading import read_through, try_classifier
+    from diffex.generators.making import FitRequest
+    from diffex.generators.presets import resolve_config
+    from diffex.images import require_classes
+
+    require_free_model(out)
+    common.open_device()
+    base = None if plan.start is None else _config_of(plan.start)
+    preset = "adapt" if base is not None else "quick" if plan.quick else "default"
+    overrides = {"steps": plan.steps, "seed": common.seed}
+    config = resolve_config(preset, plan.config, plan.settings, overrides, base)
+    opened, classifier = open_with_classifier(images, plan.classifier)
+    if classifier is None:
+        require_classes(opened)
+    else:
+        try_classifier(classifier, opened)
+    read_through(opened)
+    return FitRequest(opened, config, classifier, plan.start, 200 if plan.quick else None)
+
+
+def _config_of(start: Path) -> Any:
+    from diffex.base.errors import FolderError
+    from diffex.base.files import read_json
+    from diffex.generators.config import GeneratorConfig
+    from diffex.generators.model import FILE
+
+    if not (start / FILE).exists():
+        raise FolderError(f"--from {start} holds no finished model: give a folder made by diffex fit.")
+    return GeneratorConfig(**read_json(start / "generator.json")["config"])
+
+
+def describe_model(model: "Model") -> dict[str, Any]:
+    """Give what a fit has made.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted.
+
+    Returns
+    -------
+    dict
+        Address, hashes, gates, accuracy of the black box, seconds.
+    """
+    return {
+        "model": model.address,
+        "state_hash": model.state_hash(),
+        "classifier": model.classifier.address,
+        "classes": model.classifier.card.class_names,
+        "passed": model.passed,
+        "gates": [gate.as_dict() for gate in model.gates],
+        "black_box": model.record.get("black_box"),
+        "seconds": model.record.get("seconds"),
+    }
+
+
+def show_model(model: "Model") -> None:
+    """Print a model's gates and what comes next.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted.
+    """
+    rows = [
+        (gate.words, f"{gate.value:.3f}", f"{'>=' if gate.at_least else '<='} {gate.threshold:g}",
+         "passed" if gate.passed else "FAILED")
+        for gate in model.gates
+    ]  # fmt: skip
+    show_table(f"Model {model.address}", ("gate", "value", "asked", "verdict"), rows)
+    target = model.classifier.card.class_names[-1]
+    if model.passed:
+        say(f"Next: diffex attributes IMAGES --model {model.address} --target {target} --out RUN")
+    else:
+        say(
+            "A gate failed: fit longer (--steps) or on more images; attributes would refuse it without "
+            "--force."
+        )

@@ -1,0 +1,122 @@
+"""``diffex doctor`` and ``diffex report``: looking before and after."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from diffex.cli.app import app
+from diffex.cli.options import ClassifierAddress, Common, ImageOptions, open_with_classifier, spread
+from diffex.cli.output import emit, say, show_table
+
+if TYPE_CHECKING:
+    from diffex.explainers.doctor import Checkup
+
+_SHOWN = 10
+_CELLS = ("words", "target", "difference", "low", "high", "auroc")
+
+
+@app.command()
+@spread
+def doctor(
+    *,
+    images: ImageOptions,
+    classifier: ClassifierAddress = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for sample cells and findings; else nothing is written."),
+    ] = None,
+    common: Common,
+) -> None:
+    """Check images and classifier before a fit.
+
+    Which measurements differ between classes, what will fail, and how to mend it.
+
+    Example: diffex doctor cells/train --classifier net.pt2
+    """
+    from diffex.explainers.claims import require_claimable
+    from diffex.explainers.doctor import examine, write_checkup
+
+    device = common.open_device()
+    opened, given = open_with_classifier(images, classifier)
+    note = {"command": "doctor", "images": opened.fingerprint(), "classifier": classifier}
+    if out is not None:
+        require_claimable(out, note)
+    checkup = examine(opened, None if given is None else given.to(device), common.chosen_seed)
+    if out is not None:
+        write_checkup(checkup, out, note)
+    emit(common, checkup.as_dict(), lambda: show_checkup(checkup))
+
+
+@app.command()
+@spread
+def report(
+    *,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file.", show_default="report.html in the first run")
+    ] = None,
+    common: Common,
+) -> None:
+    """Write runs to one HTML file.
+
+    It has no script and loads nothing from elsewhere.
+
+    Example: diffex report run --out report.html
+    """
+    from diffex.explainers.claims import require_html
+    from diffex.report import report_many
+
+    file = require_html(runs[0] / "report.html" if out is None else out)
+    written = report_many(runs, file)
+    emit(common, {"report": written, "runs": runs}, lambda: say(f"Report: {written}"))
+
+
+def show_checkup(checkup: "Checkup") -> None:
+    """Print a check-up for people.
+
+    Parameters
+    ----------
+    checkup : Checkup
+        As from `examine`.
+    """
+    groups = "no groups" if checkup.groups is None else f"{checkup.groups} groups"
+    say(f"{checkup.images}; {groups}; {checkup.looked_at} images looked at.")
+    if checkup.agreement is not None:
+        _show_agreement(checkup)
+    if len(checkup.differences):
+        _show_differences(checkup)
+    for problem in checkup.problems:
+        say(f"{'STOP' if problem.severity == 'stop' else 'WARNING'}: {problem.sentence}")
+    if not checkup.problems:
+        say("Nothing found that will fail.")
+
+
+def _show_agreement(checkup: "Checkup") -> None:
+    agreement = checkup.agreement
+    assert agreement is not None
+    predicted = ", ".join(f"{name} {count}" for name, count in agreement.predicted.items())
+    accuracy = ""
+    if agreement.balanced_accuracy is not None:
+        value, low, high = agreement.balanced_accuracy
+        accuracy = f"; balanced accuracy {value:.3f} [{low:.3f}, {high:.3f}]"
+    say(f"The classifier says: {predicted}{accuracy}.")
+
+
+def _show_differences(checkup: "Checkup") -> None:
+    rows = checkup.differences.reindex(
+        checkup.differences["difference"].abs().sort_values(ascending=False, kind="stable").index
+    )
+    cells = [
+        (
+            row.words,
+            row.target,
+            f"{row.difference:+.2f}",
+            f"[{row.low:+.2f}, {row.high:+.2f}]",
+            f"{row.auroc:.2f}",
+        )
+        for row in rows.head(_SHOWN).itertuples()
+    ]
+    by = "predicted class" if checkup.labels_are_predictions else "class"
+    title = f"What differs most by {by} (in standard deviations, over {checkup.differences['over'].iloc[0]})"
+    show_table(title, ("measurement", "class", "difference", "95 % interval", "AUROC"), cells)

@@ -1,0 +1,115 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diffex.report.colours import brightness, composite, difference, find_contrast, grey
+from diffex.report.pictures import channel_figures, lead_figure, open_gallery, open_plate
+from diffex.report.ranking import best_rows
+from diffex.report.strips import enlargement, scale_bar
+
+
+def decoded(address):
+    kind, data = address.split(",")
+    assert kind == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def plate_of(explanation, concept=0):
+    gallery = open_gallery(explanation)
+    return open_plate(gallery, best_rows(explanation.effects)[gallery.concepts[concept]])
+
+
+def contrast_of(explanation, names=("a", "b")):
+    e = explanation.examples
+    edits = e["edits"].reshape(-1, *e["original"].shape)
+    return find_contrast(e["original"], e["null"], edits, names, (0.0, 255.0))
+
+
+def test_contrast_is_that_of_the_originals(explanation):
+    contrast, original = contrast_of(explanation), explanation.examples["original"]
+    assert np.allclose(contrast.low, np.percentile(original, 0.5, axis=(0, 2, 3)), atol=1e-3)
+    assert np.allclose(contrast.high, np.percentile(original, 99.8, axis=(0, 2, 3)), atol=1e-3)
+    level = brightness(original, contrast)
+    assert level.min() == 0 and level.max() == 1
+
+
+def test_photographs_keep_their_colours():
+    pixels = np.random.default_rng(0).integers(100, 140, (2, 3, 8, 8)).astype(np.float32)
+    contrast = find_contrast(pixels, pixels, pixels[None], ("red", "green", "blue"), (0.0, 255.0))
+    assert np.array_equal(composite(pixels, contrast), np.moveaxis(pixels, 1, -1).astype(np.uint8))
+
+
+def test_flat_channels_divide_by_nothing():
+    pixels = np.full((2, 2, 8, 8), 7.0, dtype=np.float32)
+    contrast = find_contrast(pixels, pixels, pixels[None], ("a", "b"), (0.0, 255.0))
+    assert composite(pixels, contrast).max() == 0
+    assert grey(pixels, contrast, 0).shape == (2, 8, 8, 3)
+
+
+def test_difference_is_blue_white_red():
+    blue, white, red = difference(np.array([[-1.0, 0.0, 1.0]]), 1.0)[0].astype(int)
+    assert blue[2] > blue[0] and red[0] > red[2]
+    assert np.ptp(white) == 0 and white[0] > 240
+
+
+@pytest.mark.parametrize(("pixel", "expected"), [(0.5, (20, 10.0)), (None, (0, 0.0)), (0.1, (20, 2.0))])
+def test_scale_bar(pixel, expected):
+    assert scale_bar(64, pixel) == expected
+
+
+def test_enlargement_keeps_to_the_budget():
+    assert enlargement((64, 64), 100) == 3
+    assert enlargement((64, 64), 1000) == 1
+    assert enlargement((256, 256), 100) == 1
+    assert enlargement((256, 256), 4000) < 0.25
+
+
+def test_lead_figure(explanation):
+    figure = lead_figure(plate_of(explanation))
+    heads = [head for head, _ in figure.columns]
+    assert heads[:3] == ["original", "null edit", "edit 0.5"]
+    assert heads[-2:] == ["change: FKHR-EGFP", "change: DNA"]
+    assert figure.columns[5] == ("edit 2", "does not look real")
+    assert figure.columns[-1][1] == "edit 1.5 minus null"  # strength 2 is off the manifold
+    height, width, _ = decoded(figure.strips[0].address).shape
+    assert height % 64 == 0 and len(heads) * height <= width <= len(heads) * (height + 8)
+
+
+def test_scale_bar_is_in_the_first_picture_only(explanation, changed):
+    images = {**explanation.summary["images"], "pixel_size_um": None}
+    with_bar, without = (
+        decoded(lead_figure(plate_of(e)).strips[0].address)
+        for e in (explanation, changed(summary={"images": images}))
+    )
+    rows, columns = np.nonzero((with_bar != without).any(axis=-1))
+    assert len(rows) and columns.max() < with_bar.shape[0] / 2 and rows.min() > with_bar.shape[0] * 0.8
+
+
+def test_channel_figures(explanation):
+    figures = channel_figures(plate_of(explanation))
+    assert [figure.caption.split(":")[0] for figure in figures] == ["FKHR-EGFP", "DNA"]
+    assert figures[1].columns[-1][0] == "change"
+
+
+def test_signed_strengths_show_both_ways(explanation, changed):
+    examples = {**explanation.examples, "strengths": np.array([1.0, -1.0, 0.5, -0.5])}
+    plate = plate_of(changed(examples=examples))
+    assert plate.strengths.tolist() == [-1.0, -0.5, 0.5, 1.0]
+    assert plate.strengths[plate.strongest] == 1.0
+    assert np.array_equal(plate.cells[0].edits[3], examples["edits"][0, 0, 0])
+
+
+def test_many_strengths_leave_out_the_far_and_the_small(explanation, changed):
+    strengths = np.array([0.1, 0.2, 0.5, 0.8, 1.0, 1.5, 2.0, 4.0])
+    edits = np.concatenate([explanation.examples["edits"]] * 2, axis=1)
+    plate = plate_of(changed(examples={**explanation.examples, "strengths": strengths, "edits": edits}))
+    assert plate.strengths.tolist() == [0.5, 0.8, 1.0, 1.5, 2.0]
+
+
+def test_where_nothing_looks_real_the_weakest_is_shown(explanation, changed):
+    plate = plate_of(changed(dose=explanation.dose.assign(on_manifold=False)))
+    assert plate.strengths.tolist() == [0.5]
+    assert plate.strongest == 0
