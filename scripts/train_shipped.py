@@ -19,22 +19,15 @@ from diffex.base.files import load_tensors, save_tensors
 from diffex.classifiers import Classifier, ClassifierCard
 from diffex.classifiers.blackbox import SmallConvNet, load_black_box, standardise
 from diffex.classifiers.fitting import fit_black_box
+from diffex.evaluation.demo import SHIPPED_RULES
 from diffex.generators import DiffusionAutoencoder, GeneratorConfig, fit_generator, measure_gates
 from diffex.generators.model import write_model
 from diffex.images import Images, PlantedCells, images_from_arrays
-from diffex.images.planted_labels import InteractionRule, LabelRule, LinearRule, ShortcutRule, ThresholdRule
+from diffex.images.planted_labels import LabelRule
 from diffex.training import TrainConfig, train
 
 SEED = 2025
 SHIPPED = Path(__file__).parents[1] / "src" / "diffex" / "shipped"
-RULES: dict[str, LabelRule] = {
-    "linear": LinearRule({"nucleus_area": 1.0, "puncta_number": 0.8, "cytoplasm_intensity": -0.6}),
-    "threshold": ThresholdRule("nucleus_eccentricity", 0.5),
-    "interaction": InteractionRule("nucleus_intensity", "puncta_intensity", main=0.7),
-    "shortcut": ShortcutRule("cell_area", "debris", 0.9),
-}
-
-
 class FactorTask(nn.Module):
     """Regress the simulator's twelve factors, so that the generator's losses care for all of them."""
 
@@ -77,7 +70,7 @@ def factor_guide(folder: Path, images: Images, factors: NDArray[np.float64], dev
             FactorTask(network, card),
             lambda rows, g: {"x": images.read(rows), "y": goal[torch.from_numpy(rows)]},
             len(images),
-            TrainConfig(steps=1500, batch_size=64, lr=2e-3, ema=0.995, seed=SEED),
+            TrainConfig(steps=900, batch_size=64, lr=2e-3, ema=0.995, seed=SEED),
             folder / "guide",
             device=device,
             what="factor guide",
@@ -109,7 +102,7 @@ def main() -> None:
     if not (options.work / "generator.safetensors").exists():
         fitted = fit_generator(images, guide, config, options.work / "generator", device=device)
         fitted.save(options.work)
-    for name, rule in RULES.items():
+    for name, rule in SHIPPED_RULES.items():
         folder = options.work / "classifiers" / name
         if not (folder / "config.json").exists():
             fit_black_box(classifier_images(rule, SEED), folder, seed=SEED, device=device)
@@ -119,7 +112,7 @@ def main() -> None:
 def ship(work: Path) -> None:
     """Copy weights into the package, half precision, with the gates of every classifier."""
     SHIPPED.mkdir(parents=True, exist_ok=True)
-    for name, rule in RULES.items():
+    for name, rule in SHIPPED_RULES.items():
         target = SHIPPED / name
         shutil.rmtree(target, ignore_errors=True)
         (target / "classifier").mkdir(parents=True)
@@ -134,7 +127,7 @@ def ship(work: Path) -> None:
         gates = measure_gates(generator, classifier, classifier_images(rule, SEED + 1, 256))
         for gate in gates:
             logging.info("%s: %s", name, gate)
-        write_model(target, classifier, gates, {"black_box": None, "shipped": True})
+        write_model(target, classifier, gates, {"black_box": None, "generator": ".."})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from diffex.cli import benchmarks, editing, explaining, fitting, looking
 from diffex.cli.app import app
-from diffex.cli.failures import exit_code_of
+from diffex.cli.failures import INTERRUPTED, exit_code_of
 
 __all__ = ["app", "benchmarks", "editing", "explaining", "fitting", "looking", "main", "run"]
 
@@ -42,6 +42,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = get_command(app).main(list(arguments), prog_name="diffex", standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # how newer typers report Ctrl-C
+            raise KeyboardInterrupt
     except BaseException as error:
         return exit_code_of(error, arguments)
     finally:

@@ -9,10 +9,11 @@ from diffex.cli.app import app
 from diffex.cli.fitting import FitPlan, Quick, Steps, prepare_fit
 from diffex.cli.looking import show_checkup
 from diffex.cli.options import ClassifierAddress, Common, ImageOptions, ModelFolder, OutFolder, spread
-from diffex.cli.output import emit, say
+from diffex.cli.output import emit, say, show_table
 
 if TYPE_CHECKING:
     from diffex.classifiers import Classifier
+    from diffex.evaluation.demo import Finding
     from diffex.generators.model import Model
     from diffex.images import Images
     from diffex.runs import Explanation
@@ -36,11 +37,21 @@ def demo(
 
     Example: diffex demo --out demo
     """
-    from diffex.evaluation.demo import run_demo
+    from diffex.evaluation.demo import TARGET, run_demo
+    from diffex.explainers.claims import require_free_run
+    from diffex.report import render_report
 
-    result = run_demo(common.chosen_seed, out, common.open_device())
-    report = out / "report.html"
-    emit(common, {"out": out, "report": report}, lambda: say(repr(result), f"Report: {report}"))
+    require_free_run(out, TARGET)
+    rule, explanation, findings = run_demo(common.chosen_seed, out, common.open_device())
+    report = render_report(out)
+    result = {
+        "run": out,
+        "report": report,
+        "rule": rule,
+        "findings": [{**vars(finding), "found": finding.found} for finding in findings],
+        "answer": explanation.summary["answer"],
+    }
+    emit(common, result, lambda: _show_demo(rule, explanation, findings, report))
 
 
 @app.command()
@@ -71,6 +82,7 @@ def explain(
     wanted = _target_of(request.images, request.classifier, target)
     require_free_run(out, wanted)
     checkup = examine(request.images, request.classifier, common.chosen_seed)
+    checkup.require_healthy()
     if not common.json:
         show_checkup(checkup)
         say(f"The class explained is {wanted}" + ("." if target else " (the last; choose with --target)."))
@@ -144,6 +156,23 @@ def counterfactual(
     require_claimable(out, note)
     result = counterfactuals(opened, fitted, target, explanation, out)
     emit(common, {"out": out, "target": target, "images": opened.ids}, lambda: say(*str(result).splitlines()))
+
+
+def _show_demo(rule: str, explanation: "Explanation", findings: "tuple[Finding, ...]", report: Path) -> None:
+    say(*explanation.summary["answer"], "")
+    rows = [
+        (
+            one.factor,
+            one.attribute or "-",
+            one.rank or "-",
+            f"{one.correlation:.2f}",
+            "yes" if one.found else "NO",
+        )
+        for one in findings
+    ]
+    heads = ("planted factor", "attribute that follows it", "rank", "correlation", "found")
+    show_table(f"The classifier's planted rule ({rule}), and what was found without knowing it", heads, rows)
+    say("", f"Report: {report}")
 
 
 def _open_model(model: Path, classifier: str | None, common: Common) -> "Model":

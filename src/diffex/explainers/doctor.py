@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from diffex.base.errors import InputError
 from diffex.base.files import atomic_path, write_json
 from diffex.classifiers import Classifier, align_labels, balanced_accuracy_interval, check_images
 from diffex.explainers.claims import claim
@@ -98,6 +99,18 @@ class Checkup:
     def healthy(self) -> bool:
         """Whether nothing will stop a fit."""
         return all(problem.severity != "stop" for problem in self.problems)
+
+    def require_healthy(self) -> None:
+        """Refuse what will stop a fit.
+
+        Raises
+        ------
+        InputError
+            With the first such problem.
+        """
+        for problem in self.problems:
+            if problem.severity == "stop":
+                raise InputError(problem.sentence)
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything but the sheet, for JSON."""

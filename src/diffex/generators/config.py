@@ -59,4 +59,4 @@ class GeneratorConfig(BaseModel):
     guided_share: float = 0.5
     classifier_gradient: bool = True
     logit_condition: bool = False
-    symmetry: Literal["dihedral", "mirror", "none"] = "dihedral"
+    symmetry: Literal["dihedral", "mirror", "none"] = "none"

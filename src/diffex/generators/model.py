@@ -120,7 +120,7 @@ def write_model(
     gates : sequence of Gate
         As measured.
     extra : mapping
-        What else to keep: data fingerprint, seconds, versions.
+        What else to keep: data fingerprint, seconds, versions; ``generator`` where it is in another folder.
     """
     own = (folder / "classifier" / "config.json").exists()
     record = {
@@ -184,5 +184,5 @@ def open_model(folder: Path, device: torch.device, classifier: Classifier | None
     classifier = classifier.to(device)
     guide = classifier if classifier.differentiable else load_black_box(folder / "twin").to(device)
     gates = tuple(Gate(**{k: v for k, v in gate.items() if k != "passed"}) for gate in record["gates"])
-    generator = DiffusionAutoencoder.load(folder, device)
+    generator = DiffusionAutoencoder.load(folder / record.get("generator", "."), device)
     return Model(str(folder), generator, classifier, guide, gates, record)

@@ -82,9 +82,18 @@ def resolve_config(
     values |= dict(_setting(text) for text in settings)
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
     config = _validated(values)
+    _refuse_odd_widths(config.widths)
     if base is not None:
         _refuse_other_network(config, base)
     return config
+
+
+def _refuse_odd_widths(widths: tuple[int, ...]) -> None:
+    if not widths or any(width < 1 or width % 16 for width in widths):
+        raise InputError(
+            f"Configuration got widths={list(widths)}, expected multiples of 16, finest first: choose for "
+            "example [64, 128, 192]."
+        )
 
 
 def _refuse_other_network(config: GeneratorConfig, base: GeneratorConfig) -> None:

@@ -25,6 +25,12 @@ _PAPERS = {
         "2412.18604",
     ),
 }
+_COUNTED = {
+    "concepts": "concepts proposed",
+    "merged": "kept after merging",
+    "selection": "images for selection",
+    "estimation": "images for estimation",
+}
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -158,12 +164,12 @@ def provenance(summary: Mapping[str, Any]) -> Facts:
         ),
         ("Channels", ", ".join(images["channel_names"])),
         ("Classes", ", ".join(f"{name} ({count})" for name, count in counts.get("by_class", {}).items())),
-        (
-            "Counts",
-            ", ".join(f"{value} {key}" for key, value in counts.items() if not isinstance(value, dict)),
-        ),
+        ("Counts", _counts(counts)),
         ("Seed", str(summary["seed"])),
-        ("Search", ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in summary.get("search", {}).items())),
+        (
+            "Search",
+            ", ".join(f"{k.replace('_', ' ')} {_setting(v)}" for k, v in summary.get("search", {}).items()),
+        ),
         ("Versions", ", ".join(f"{name} {version}" for name, version in summary["versions"].items())),
         ("Made", summary["created"]),
     )
@@ -239,5 +245,14 @@ def _accuracy(accuracy: Mapping[str, Any] | None) -> str:
         return "not measured: no labels"
     return (
         f"{percent(accuracy['value'])} ({percent(accuracy['low'])} to {percent(accuracy['high'])}) "
-        f"on {accuracy['images']} images"
+        f"on {number(accuracy['images'], 0)} images"
     )
+
+
+def _counts(counts: Mapping[str, Any]) -> str:
+    kept = {key: value for key, value in counts.items() if not isinstance(value, dict)}
+    return ", ".join(f"{value} {_COUNTED.get(key, key)}" for key, value in kept.items())
+
+
+def _setting(value: Any) -> str:
+    return compact(value) if isinstance(value, float) else str(value)

@@ -78,9 +78,13 @@ def report_many(runs: Sequence[Path], out: Path) -> Path:
     if not runs:
         raise InputError("No run to report, expected at least one run folder.")
     pages = [_page(read_run(folder), f"run{i}") for i, folder in enumerate(runs, start=1)]
-    style = Markup(files("diffex.report").joinpath("templates/style.css").read_text(encoding="utf-8"))  # noqa: S704  our own file
-    write_text(out, _environment().get_template("report.html").render(pages=pages, style=style))
+    write_text(out, _environment().get_template("report.html").render(pages=pages, style=_style()))
     return out
+
+
+def _style() -> Markup:
+    sheet = files("diffex.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+    return Markup(sheet)  # noqa: S704 - it comes with the package
 
 
 @cache

@@ -1,0 +1,164 @@
+"""The demo: simulated cells, a shipped classifier with a planted rule, and whether we find the rule."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+
+from diffex.base.noise import derive_seed
+from diffex.explainers.attributes import explain_attributes
+from diffex.explainers.config import AttributeConfig
+from diffex.generators.model import Model, open_model
+from diffex.images import Images, PlantedCells
+from diffex.images.planted_labels import InteractionRule, LabelRule, LinearRule, ShortcutRule, ThresholdRule
+from diffex.runs import Explanation, write_run
+
+SHIPPED_RULES: dict[str, LabelRule] = {
+    "linear": LinearRule({"nucleus_area": 1.0, "puncta_number": 0.8, "cytoplasm_intensity": -0.6}),
+    "threshold": ThresholdRule("nucleus_eccentricity", 0.5),
+    "interaction": InteractionRule("nucleus_intensity", "puncta_intensity", main=0.7),
+    "shortcut": ShortcutRule("cell_area", "debris", 0.9),
+}
+PLANTED: dict[str, dict[str, int]] = {
+    "linear": {"nucleus_area": 1, "puncta_number": 1, "cytoplasm_intensity": -1},
+    "threshold": {"nucleus_eccentricity": 1},
+    "interaction": {"nucleus_intensity": 1, "puncta_intensity": 1},
+    "shortcut": {"cell_area": 1, "debris": 1},
+}
+TARGET = "treated"
+_CELLS = 400
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """A planted factor, and the attribute that follows it best.
+
+    Parameters
+    ----------
+    factor : str
+        One of the simulator's.
+    attribute : str
+        Name of the significant attribute whose score follows the factor best; empty where there is none.
+    rank : int
+        Its rank; 0 where there is none.
+    correlation : float
+        Of attribute score and factor over the cells, signed as planted: positive is right.
+    """
+
+    factor: str
+    attribute: str
+    rank: int
+    correlation: float
+
+    @property
+    def found(self) -> bool:
+        """Whether a significant attribute follows the factor, in the planted direction."""
+        return self.correlation >= 0.5
+
+
+def shipped_model(rule: str, device: torch.device) -> Model:
+    """Open the shipped generator with the classifier of one rule.
+
+    Parameters
+    ----------
+    rule : {"linear", "threshold", "interaction", "shortcut"}
+        What was planted.
+    device : torch.device
+        Where to put it.
+
+    Returns
+    -------
+    Model
+        With its gates.
+    """
+    return open_model(Path(str(files("diffex"))) / "shipped" / rule, device)
+
+
+def demo_cells(rule: str, seed: int, count: int = _CELLS) -> Images:
+    """Simulate cells that neither generator nor classifier has seen.
+
+    Parameters
+    ----------
+    rule : str
+        Of `SHIPPED_RULES`.
+    seed : int
+        Of the cells.
+    count : int
+        How many.
+
+    Returns
+    -------
+    Images
+        Labelled by the rule, with their factors in the table.
+    """
+    return PlantedCells().images(count, derive_seed("demo", seed) % 2**20, rule=SHIPPED_RULES[rule])
+
+
+def run_demo(seed: int, out: Path, device: torch.device) -> tuple[str, Explanation, tuple[Finding, ...]]:
+    """Explain one of the shipped classifiers and compare with what was planted.
+
+    Parameters
+    ----------
+    seed : int
+        Chooses the rule (seed modulo 4) and the cells.
+    out : Path
+        Run folder.
+    device : torch.device
+        Where to compute.
+
+    Returns
+    -------
+    (str, Explanation, tuple of Finding)
+        Name of the rule, result, and one finding per planted factor.
+    """
+    rule = tuple(SHIPPED_RULES)[seed % len(SHIPPED_RULES)]
+    images = demo_cells(rule, seed)
+    config = AttributeConfig(target=TARGET, images=160, concepts=80, shown=4, seed=seed)
+    explanation = explain_attributes(images, shipped_model(rule, device), config)
+    write_run(explanation, out)
+    return rule, explanation, findings(explanation, images, rule)
+
+
+def findings(explanation: Explanation, images: Images, rule: str) -> tuple[Finding, ...]:
+    """Compare the significant attributes with the planted factors.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of simulated cells.
+    images : Images
+        Those cells, with their factors in the table.
+    rule : str
+        Of `SHIPPED_RULES`.
+
+    Returns
+    -------
+    tuple of Finding
+        One per planted factor.
+    """
+    position = {name: i for i, name in enumerate(images.ids)}
+    rows = [position[name] for name in explanation.cells["id"]]
+    codes = explanation.cells.filter(regex=r"^code_\d+$").to_numpy()
+    effects = explanation.effects
+    good = effects[effects["significant"] & (effects["effect"] > 0) & (effects["kind"] != "random")]
+    scores = {
+        (row["words"], int(row["rank"])): codes @ (row["sign"] * explanation.directions[row["concept"]].numpy())
+        for row in good.to_dict("records")
+    }
+    return tuple(
+        _best(factor, sign * images.table[f"factor_{factor}"].to_numpy()[rows], scores)
+        for factor, sign in PLANTED[rule].items()
+    )
+
+
+def _best(factor: str, values: np.ndarray, scores: dict[tuple[str, int], np.ndarray]) -> Finding:
+    best = Finding(factor, "", 0, 0.0)
+    for (words, rank), score in scores.items():
+        correlation = float(np.corrcoef(values, score)[0, 1])
+        if correlation > best.correlation:
+            best = Finding(factor, words, rank, correlation)
+    return best

@@ -1,0 +1,379 @@
+"""What bad input gets: one sentence, exit code 2, nothing written."""
+
+import errno
+import json
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+
+from diffex.classifiers import export_classifier
+from diffex.classifiers.classifier import Classifier
+
+ON_IMAGES = ("doctor", "fit", "explain", "attributes", "edit")
+
+
+@pytest.fixture
+def line(tmp_path, model_folder, run_folder):
+    """The command line of any command on images, otherwise right."""
+    out = ("--out", tmp_path / "out")
+
+    def build(command, images, *more):
+        options = {
+            "doctor": (),
+            "fit": ("--quick", *out),
+            "explain": ("--quick", *out),
+            "attributes": ("--model", model_folder, "--target", "drug", *out),
+            "edit": ("--run", run_folder, "--concept", "latent:0", *out),
+        }
+        return (command, images, *options[command], *more)
+
+    return build
+
+
+@pytest.mark.parametrize("command", ON_IMAGES)
+class TestImages:
+    def test_missing_folder(self, refused, line, tmp_path, command):
+        assert f"{tmp_path / 'nowhere'} does not exist" in refused(*line(command, tmp_path / "nowhere"))
+
+    def test_empty_folder(self, refused, line, tmp_path, command):
+        (tmp_path / "empty").mkdir()
+        assert "empty holds no images" in refused(*line(command, tmp_path / "empty"))
+
+    def test_mixed_sizes(self, refused, line, make, command):
+        folder = make.cells()
+        make.save("cells/drug/odd.png", np.ones((40, 40), dtype=np.uint8))
+        assert "odd.png has 40x40 px" in refused(*line(command, folder))
+
+    def test_mixed_channels(self, refused, line, make, command):
+        folder = make.cells()
+        make.save("cells/drug/odd.png", np.ones((28, 28, 3), dtype=np.uint8))
+        assert "odd.png has 3" in refused(*line(command, folder))
+
+    def test_zero_byte_image(self, refused, line, make, command):
+        folder = make.cells()
+        (folder / "drug" / "none.png").write_bytes(b"")
+        assert "none.png is empty (0 bytes)" in refused(*line(command, folder))
+
+    def test_not_an_image(self, refused, line, make, command):
+        folder = make.cells()
+        (folder / "drug" / "text.png").write_text("not an image")
+        assert "text.png" in refused(*line(command, folder))
+
+    def test_decompression_bomb(self, refused, line, make, command):
+        folder = make.cells()
+        (folder / "drug" / "bomb.png").write_bytes(bomb(60_000, 60_000))
+        assert "bomb.png claims 60000x60000 px" in refused(*line(command, folder))
+
+    def test_hostile_names_stay_on_one_line(self, refused, line, make, command):
+        folder = make.cells()
+        (folder / "drug" / "two\nlines\x1b[31m.png").write_bytes(b"")
+        assert "two\\nlines\\x1b[31m.png is empty" in refused(*line(command, folder))
+
+    def test_unknown_column(self, refused, line, make, command):
+        make.cells()
+        table = make.root / "cells.csv"
+        table.write_text("file\ncells/drug/1.png\n")
+        sentence = refused(*line(command, table, "--columns", "label=treatment"))
+        assert "no column 'treatment' (for label)" in sentence
+
+    def test_bad_pairs(self, refused, line, make, command):
+        assert "--columns got 'label'" in refused(*line(command, make.cells(), "--columns", "label"))
+        assert "--where got '=1'" in refused(*line(command, make.cells(), "--where", "=1"))
+
+    def test_unknown_device(self, refused, line, make, command):
+        assert "--device got 'tpu'" in refused(*line(command, make.cells(), "--device", "tpu"))
+
+
+@pytest.mark.parametrize("command", ["doctor", "fit", "explain", "edit"])
+class TestPixels:
+    def test_truncated_image(self, refused, line, make, command):
+        folder = make.cells()
+        file = folder / "drug" / "7.png"
+        file.write_bytes(file.read_bytes()[:-40])
+        assert "7.png is truncated" in refused(*line(command, folder))
+
+    def test_nan_pixels(self, refused, line, make, command):
+        folder = make.cells(dtype="float32", suffix=".tif")
+        make.save("cells/drug/nan.tif", np.full((28, 28), np.nan, dtype=np.float32))
+        assert "nan.tif holds NaN or Inf pixels" in refused(*line(command, folder))
+
+
+def bomb(width, height):
+    """A small PNG file that claims to be huge."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("command", ["fit", "explain"])
+class TestFits:
+    def test_one_class(self, refused, line, make, command):
+        assert "Got 1 class (only)" in refused(*line(command, make.cells(classes=("only",))))
+
+    def test_no_labels(self, refused, line, make, command):
+        assert "have no labels" in refused(*line(command, make.flat()))
+
+    def test_too_few_images(self, refused, line, make, command):
+        assert "8 images, a" in (sentence := refused(*line(command, make.cells(count=4))))
+        assert "needs at least 40" in sentence
+
+    def test_classifier_that_is_none(self, refused, line, make, command):
+        for address in ("nowhere", "net.pth", "net.onnx", "py:nothing:here", "py:x", "clip:a/b"):
+            sentence = refused(*line(command, make.cells(), "--classifier", address))
+            assert address.split(":")[-1] in sentence
+
+    def test_classifier_of_other_channels(self, refused, line, make, classifier_folder, command):
+        for label in ("DMSO", "drug"):
+            for i in range(20):
+                rgb = np.random.default_rng(i).integers(0, 255, (28, 28, 3), dtype=np.uint8)
+                make.save(f"colour/{label}/{i}.png", rgb)
+        sentence = refused(*line(command, make.root / "colour", "--classifier", classifier_folder))
+        assert "The images have 3 channels (red, green, blue), the classifier expects 1" in sentence
+
+    def test_classifier_of_other_classes(self, refused, line, make, classifier_folder, command):
+        folder = make.cells(classes=("DMSO", "wortmannin"))
+        sentence = refused(*line(command, folder, "--classifier", classifier_folder))
+        assert "classes that the classifier does not know (wortmannin), it has DMSO, drug" in sentence
+
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"class_names": ["a", "b", "c"]}, "expected (2, 3)"),
+            ({"channels": 2, "mean": [0.5, 0.5], "std": [0.5, 0.5]}, "failed"),
+            ({"value_range": [1, 0]}, "expected low < high"),
+        ],
+    )
+    def test_classifier_whose_card_does_not_fit(self, refused, line, make, exported, command, change, said):
+        exported(**change)
+        assert said in refused(*line(command, make.cells(), "--classifier", make.root / "net.pt2"))
+
+    def test_classifier_with_logits_that_are_not_finite(self, refused, line, make, monkeypatch, command):
+        (make.root / "broken.py").write_text(BROKEN)
+        monkeypatch.chdir(make.root)
+        sentence = refused(*line(command, make.cells(), "--classifier", "py:broken:net"))
+        assert "NaN or Inf logits" in sentence
+
+    def test_output_folder_with_something_else(self, refused, line, make, tmp_path, command):
+        file = tmp_path / "out" / ("model/mine.txt" if command == "explain" else "mine.txt")
+        file.parent.mkdir(parents=True)
+        file.write_text("keep")
+        assert "is not empty (it holds mine.txt)" in refused(*line(command, make.cells()))
+
+    def test_output_folder_that_is_a_file(self, refused, line, make, tmp_path, command):
+        (tmp_path / "out").write_text("a file")
+        assert "out is a file" in refused(*line(command, make.cells()))
+
+
+BROKEN = """
+import torch
+class Net(torch.nn.Module):
+    card = {"class_names": ["DMSO", "drug"], "size": [28, 28], "channels": 1}
+    def __init__(self):
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.zeros(2))
+    def forward(self, x):
+        # Finite on the trial's grey and noise, not on real cells with their dark ground.
+        return self.bias + x.mean((1, 2, 3))[:, None] + torch.log(x.mean((1, 2, 3)) + 0.4)[:, None]
+net = Net
+"""
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """Export a small network, then change fields of its card."""
+
+    def make(**change):
+        net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        classifier = Classifier.wrap(net, class_names=["DMSO", "drug"], size=28, value_range=(0, 255))
+        export_classifier(classifier, tmp_path / "net.pt2")
+        card = next(file for file in tmp_path.glob("*.json"))
+        card.write_text(json.dumps(json.loads(card.read_text()) | change))
+
+    return make
+
+
+class TestFitOptions:
+    def test_unknown_or_impossible_settings(self, refused, make, tmp_path):
+        base = ("fit", make.cells(), "--out", tmp_path / "out")
+        assert "unknown field latent" in refused(*base, "--set", "latent=3")
+        assert "latents='many'" in refused(*base, "--set", "latents=many")
+        assert "--set got 'latents'" in refused(*base, "--set", "latents")
+        assert "Invalid value for '--steps'" in refused(*base, "--steps", "0")
+        assert "nowhere.yaml cannot be read" in refused(*base, "--config", tmp_path / "nowhere.yaml")
+        (tmp_path / "odd.yaml").write_text("just text")
+        assert "odd.yaml holds no fields" in refused(*base, "--config", tmp_path / "odd.yaml")
+
+    def test_start_that_is_no_model_or_has_another_network(self, refused, make, tmp_path, model_folder):
+        base = ("fit", make.cells(), "--out", tmp_path / "out")
+        assert "--from" in refused(*base, "--from", tmp_path)
+        assert "expected the same network" in refused(*base, "--from", model_folder, "--set", "latents=8")
+
+
+class TestAttributes:
+    @pytest.fixture
+    def base(self, make, tmp_path):
+        return ("attributes", make.cells(), "--out", tmp_path / "out")
+
+    def test_no_model(self, refused, base, tmp_path):
+        sentence = refused(*base, "--model", tmp_path / "nowhere", "--target", "drug")
+        assert "nowhere does not exist: make one with diffex fit" in sentence
+
+    def test_unknown_target(self, refused, base, model_folder):
+        sentence = refused(*base, "--model", model_folder, "--target", "placebo")
+        assert "--target got 'placebo', expected one of the classes DMSO, drug" in sentence
+
+    def test_failed_gates(self, refused, base, failed_model):
+        assert "failed 1 of 1 gates" in refused(*base, "--model", failed_model, "--target", "drug")
+
+    def test_another_classifier(self, refused, base, make, model_folder, exported):
+        exported()
+        sentence = refused(
+            *base, "--model", model_folder, "--target", "drug", "--classifier", make.root / "net.pt2"
+        )
+        assert "is not the one the model" in sentence
+
+    def test_images_of_another_form(self, refused, make, tmp_path, model_folder):
+        folder = make.cells(dtype="uint16", suffix=".tif")
+        sentence = refused(
+            "attributes", folder, "--model", model_folder, "--target", "drug", "--out", tmp_path / "out"
+        )
+        assert "grey of 28x28 px in [0, 65535]" in sentence
+
+    def test_too_few_images(self, refused, make, tmp_path, model_folder):
+        folder = make.cells(count=4)
+        sentence = refused(
+            "attributes", folder, "--model", model_folder, "--target", "drug", "--out", tmp_path / "out"
+        )
+        assert "Got 8 images, the statistics need at least 24" in sentence
+
+    def test_model_of_another_schema(self, refused, base, model_folder, tmp_path):
+        copy = tmp_path / "old"
+        copy.mkdir()
+        record = json.loads((model_folder / "model.json").read_text())
+        (copy / "model.json").write_text(json.dumps(record | {"schema": 99}))
+        assert "schema 99" in refused(*base, "--model", copy, "--target", "drug")
+
+    def test_output_folder_that_holds_another_run(self, refused, make, model_folder, run_folder):
+        sentence = refused(
+            "attributes", make.cells(), "--model", model_folder, "--target", "DMSO", "--out", run_folder
+        )
+        assert "holds another run (target 'drug'" in sentence
+
+
+class TestExplain:
+    def test_unknown_target(self, refused, line, make):
+        assert "--target got 'x', expected one of the classes DMSO, drug" in refused(
+            *line("explain", make.cells(), "--target", "x")
+        )
+
+    def test_output_folder_that_holds_another_run(self, refused, make, run_folder):
+        sentence = refused("explain", make.cells(), "--target", "DMSO", "--out", run_folder)
+        assert "holds another run (target 'drug'" in sentence
+
+
+class TestEdit:
+    def test_unknown_concept_and_strength(self, refused, line, make):
+        folder = make.cells(count=2)
+        assert "--concept got 'x'" in refused(*line("edit", folder, "--concept", "x"))
+        assert "--strength got nan" in refused(*line("edit", folder, "--strength", "nan"))
+
+    def test_run_that_is_missing_or_of_another_schema(self, refused, make, tmp_path, run_folder):
+        folder = make.cells(count=2)
+        rest = ("--concept", "latent:0", "--out", tmp_path / "out")
+        assert "is no finished run" in refused("edit", folder, "--run", tmp_path, *rest)
+        head = run_folder / "explanation.json"
+        head.write_text(head.read_text().replace('"schema": 1', '"schema": 7'))
+        assert "explanation.json is of schema 7" in refused("edit", folder, "--run", run_folder, *rest)
+
+    def test_model_that_is_gone_or_another(self, refused, line, make, run_folder, model_folder, failed_model):
+        folder, head = make.cells(count=2), run_folder / "explanation.json"
+        text = head.read_text()
+        head.write_text(text.replace(str(model_folder), "gone"))
+        assert "was gone, which is not there" in refused(*line("edit", folder))
+        hashed = json.loads(text)["model"]["state_hash"]
+        head.write_text(text.replace(hashed, "0" * 32))
+        assert "its weights differ" in refused(*line("edit", folder))
+
+    def test_output_folder_with_something_else(self, refused, line, make, tmp_path):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "mine.txt").write_text("keep")
+        assert "is not empty (it holds mine.txt)" in refused(*line("edit", make.cells(count=2)))
+
+    def test_names_that_would_fall_together(self, refused, line, make):
+        folder = make.cells(count=2)
+        make.save("cells/drug/0.tif", np.ones((28, 28), dtype=np.uint8))
+        assert "drug/0.png and drug/0.tif would be written to the same file" in refused(*line("edit", folder))
+
+
+class TestReport:
+    def test_runs_that_are_none(self, refused, tmp_path, run_folder):
+        assert "is no finished run" in refused("report", tmp_path / "nowhere")
+        (run_folder / "effects.parquet").write_bytes(b"damaged")
+        assert "effects.parquet is damaged" in refused("report", run_folder)
+
+    def test_output_that_is_no_html(self, refused, tmp_path, run_folder):
+        assert "ends in .html" in refused("report", run_folder, "--out", tmp_path / "precious.csv")
+
+
+class TestDisk:
+    def test_parent_that_is_a_file(self, refused, make, tmp_path, run_folder):
+        (tmp_path / "file").write_text("a file")
+        sentence = refused(
+            "edit", make.cells(count=2), "--run", run_folder, "--concept", "latent:0",
+            "--out", tmp_path / "file" / "out",
+        )  # fmt: skip
+        assert "Cannot write" in sentence
+
+    def test_full_disk_while_writing(self, cli, make, tmp_path, run_folder, monkeypatch):
+        def full(*_, **__):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr("diffex.base.files.tempfile.mkstemp", full)
+        done = cli("report", run_folder, "--out", tmp_path / "report.html")
+        assert (done.code, "No space left on device" in done.sentence) == (2, True)
+        assert not (tmp_path / "report.html").exists()
+
+    def test_full_disk_anywhere_else(self, cli, make, monkeypatch):
+        def full(*_, **__):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "somewhere")
+
+        monkeypatch.setattr("diffex.images.open_images", full)
+        done = cli("doctor", make.cells(count=2))
+        assert done.code == 2
+        assert done.sentence.startswith("The disk is full (writing somewhere): free some space")
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("fit",), "Missing argument 'IMAGES'"),
+            (("fit", "cells"), "Missing option '--out'"),
+            (("fit", "cells", "--nope"), "No such option"),
+            (("attributes", "cells", "--out", "o", "--target", "t"), "Missing option '--model'"),
+            (("attributes", "cells", "--images", "3"), "Invalid value for '--images'"),
+            (("doctor", "cells", "--seed", "-1"), "Invalid value for '--seed'"),
+            (("report",), "Missing argument 'RUN...'"),
+            (("nothing",), "No such command 'nothing'"),
+        ],
+    )
+    def test_wrong_usage_is_one_sentence(self, refused, arguments, said):
+        assert said in refused(*arguments)
+
+
+def test_names_of_any_script_are_fine(cli, make):
+    folder = make.cells(count=3)
+    make.save("cells/drug/细胞 é '\";$(rm) 1.png", np.full((28, 28), 9, dtype=np.uint8))
+    assert cli("doctor", folder).code == 0
