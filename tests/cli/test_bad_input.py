@@ -317,6 +317,39 @@ class TestEdit:
         assert "drug/0.png and drug/0.tif would be written to the same file" in refused(*line("edit", folder))
 
 
+class TestCounterfactual:
+    @pytest.fixture
+    def base(self, make, tmp_path, model_folder):
+        make.cells(count=2)
+        return ("counterfactual", "--model", model_folder, "--out", tmp_path / "out", "--target")
+
+    def test_images_that_are_none_or_repeated(self, refused, base, tmp_path):
+        image = tmp_path / "cells/drug/0.png"
+        assert "nowhere.png is missing" in refused(*base, "drug", tmp_path / "nowhere.png")
+        assert "is given twice" in refused(*base, "drug", image, image)
+        image.write_bytes(image.read_bytes()[:-40])
+        assert "0.png is truncated" in refused(*base, "drug", image)
+
+    def test_images_of_another_form(self, refused, base, make):
+        deep = make.save("deep.tif", np.full((28, 28), 300, dtype=np.uint16))
+        assert "deep.tif holds uint16 pixels from 300 to 300" in refused(*base, "drug", deep)
+        large = make.save("large.png", np.ones((40, 40), dtype=np.uint8))
+        assert "grey of 40x40 px" in refused(*base, "drug", large)
+
+    def test_unknown_target(self, refused, base, tmp_path):
+        assert "--target got 'x'" in refused(*base, "x", tmp_path / "cells/drug/0.png")
+
+    def test_failed_gates(self, refused, base, tmp_path, failed_model):
+        image = tmp_path / "cells/drug/0.png"
+        assert "failed 1 of 1 gates" in refused(*base, "drug", image, "--model", failed_model)
+
+    def test_output_folder_with_something_else(self, refused, base, tmp_path):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "mine.txt").write_text("keep")
+        sentence = refused(*base, "drug", tmp_path / "cells/drug/0.png")
+        assert "is not empty (it holds mine.txt)" in sentence
+
+
 class TestReport:
     def test_runs_that_are_none(self, refused, tmp_path, run_folder):
         assert "is no finished run" in refused("report", tmp_path / "nowhere")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diffex.cli.app import app
-from diffex.cli.fitting import FitPlan, Quick, Steps, prepare_fit
+from diffex.cli.fitting import FitPlan, Quick, Steps, announce, prepare_fit
 from diffex.cli.looking import show_checkup
 from diffex.cli.options import ClassifierAddress, Common, ImageOptions, ModelFolder, OutFolder, spread
 from diffex.cli.output import emit, say, show_table
@@ -86,6 +86,7 @@ def explain(
     if not common.json:
         show_checkup(checkup)
         say(f"The class explained is {wanted}" + ("." if target else " (the last; choose with --target)."))
+    announce(request, out / "model", common)
     model = fit_model(request, out / "model", common.open_device())
     options = {"seed": common.chosen_seed, "force": force}
     explanation = _explained(request.images, model, wanted, out, options)
@@ -140,7 +141,6 @@ def counterfactual(
     Example: diffex counterfactual cells/test/DMSO/7.png --model model --target drug --out why
     """
     from diffex.explainers.claims import require_claimable
-    from diffex.explainers.counterfactual import counterfactuals
     from diffex.explainers.preparing import target_index
     from diffex.explainers.single_images import open_files
     from diffex.runs import read_run
@@ -154,6 +154,8 @@ def counterfactual(
     note = {"command": "counterfactual", "images": opened.fingerprint(), "target": target,
             "model": fitted.state_hash()}  # fmt: skip
     require_claimable(out, note)
+    from diffex.explainers.counterfactual import counterfactuals
+
     result = counterfactuals(opened, fitted, target, explanation, out)
     emit(common, {"out": out, "target": target, "images": opened.ids}, lambda: say(*str(result).splitlines()))
 

@@ -1,5 +1,6 @@
 """``diffex fit``: a model around a classifier."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, final
@@ -79,6 +80,7 @@ def fit(
 
     plan = FitPlan(classifier, start, quick, steps, config, tuple(settings or ()))
     request = prepare_fit(images, plan, out, common)
+    announce(request, out, common)
     model = fit_model(request, out, common.open_device())
     emit(common, describe_model(model), lambda: show_model(model))
 
@@ -121,6 +123,34 @@ def prepare_fit(images: ImageOptions, plan: FitPlan, out: Path, common: Common) 
         try_classifier(classifier, opened)
     read_through(opened)
     return FitRequest(opened, config, classifier, plan.start, 200 if plan.quick else None)
+
+
+def announce(request: "FitRequest", out: Path, common: Common) -> None:
+    """Say on stderr how long a fit will take, where it is not finished already.
+
+    Parameters
+    ----------
+    request : FitRequest
+        What is to be fitted.
+    out : Path
+        Where to.
+    common : Common
+        Device.
+    """
+    from diffex.generators.duration import estimate_fit_seconds
+    from diffex.generators.model import FILE
+
+    if (out / FILE).exists() or len(request.images) < 2:
+        return
+    device = common.open_device()
+    seconds = estimate_fit_seconds(
+        request.images, request.config, request.classifier, device, request.black_box_steps
+    )
+    logging.getLogger("diffex").info("The fit takes about %s on this machine (%s).", _said(seconds), device)
+
+
+def _said(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _config_of(start: Path) -> Any:

@@ -169,7 +169,7 @@ def ranked_table(
         gradients, prepared.evidence.metric, prepared.evidence.covariance, size, seed=config.seed
     ).calibrated(mean[random].ravel(), linear[random].ravel(), config.seed)
     table = effect_table(
-        effects,
+        within_strata(effects, _strata(prepared), prepared.half, prepared.images.groups),
         matrix.flips(prepared.target),
         matrix.eligible(prepared.target),
         null.p(mean),
@@ -186,6 +186,50 @@ def ranked_table(
         parent=[concepts[k].parent for k in index],
         size=matrix.sizes[index, side],
     ).sort_values("rank", ignore_index=True)
+
+
+def _strata(prepared: Prepared) -> NDArray[np.int64]:
+    """Class of each image; the sample was balanced over them."""
+    if prepared.images.labels is None:
+        return np.zeros(len(prepared.images), dtype=np.int64)
+    return prepared.images.labels
+
+
+def within_strata(
+    effects: NDArray[np.float64],
+    strata: NDArray[np.int64],
+    half: NDArray[np.bool_],
+    groups: NDArray[np.str_] | None,
+) -> NDArray[np.float64]:
+    """Take differences between class means out of the spread, since the class shares are fixed by design.
+
+    Parameters
+    ----------
+    effects : ndarray, shape (n, K, 2)
+        Per image.
+    strata : ndarray of int, shape (n,)
+        Class of each image.
+    half : ndarray of bool, shape (n,)
+        The halves are treated apart.
+    groups : ndarray of str, shape (n,), optional
+        Units of replication; else images are.
+
+    Returns
+    -------
+    ndarray, shape (n, K, 2)
+        With the same mean in either half, spread within classes, scaled for the degrees of freedom lost.
+        Without this, wells of different classes would count as replicates of one another.
+    """
+    result = effects.copy()
+    for part in (half, ~half):
+        present = np.unique(strata[part])
+        units = part.sum() if groups is None else len(np.unique(groups[part]))
+        scale = np.sqrt((units - 1) / max(units - len(present), 1))
+        middle = effects[part].mean(0)
+        for stratum in present:
+            rows = part & (strata == stratum)
+            result[rows] = middle + scale * (effects[rows] - effects[rows].mean(0))
+    return result
 
 
 def _verify_best(
