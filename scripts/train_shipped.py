@@ -28,6 +28,8 @@ from diffex.training import TrainConfig, train
 
 SEED = 2025
 SHIPPED = Path(__file__).parents[1] / "src" / "diffex" / "shipped"
+
+
 class FactorTask(nn.Module):
     """Regress the simulator's twelve factors, so that the generator's losses care for all of them."""
 
@@ -51,7 +53,9 @@ def rendered(count: int, seed: int, factors: NDArray[np.float64] | None = None) 
     return images
 
 
-def factor_guide(folder: Path, images: Images, factors: NDArray[np.float64], device: torch.device) -> Classifier:
+def factor_guide(
+    folder: Path, images: Images, factors: NDArray[np.float64], device: torch.device
+) -> Classifier:
     """Fit the network of factors, or open it."""
     sample = images.read(np.arange(512))
     card = ClassifierCard(

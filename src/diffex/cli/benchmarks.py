@@ -35,7 +35,16 @@ def benchmark(
     folder = os.environ.get("DIFFEX_DATA") if data is None else str(data)
     ids = [] if only is None else [name.strip() for name in only.split(",")]
     place = None if not folder else Path(folder)
-    results = run_suite(suite, data=place, only=ids, quick=quick, out=out, seed=common.chosen_seed)
+    measured = run_suite(
+        suite,
+        data=place,
+        only=ids,
+        quick=quick,
+        out=out,
+        seed=common.chosen_seed,
+        device=common.open_device(),
+    )
+    results = [row.as_dict() for row in measured]
     rows = [(row["id"], row["what"], row["value"], row["target"], row["passed"]) for row in results]
     emit(
         common,

@@ -140,7 +140,6 @@ def counterfactual(
 
     Example: diffex counterfactual cells/test/DMSO/7.png --model model --target drug --out why
     """
-    from diffex.explainers.claims import require_claimable
     from diffex.explainers.preparing import target_index
     from diffex.explainers.single_images import open_files
     from diffex.runs import read_run
@@ -151,9 +150,6 @@ def counterfactual(
     opened = open_files(images, fitted)
     fitted.check_images(opened)
     explanation = None if run is None else read_run(run)
-    note = {"command": "counterfactual", "images": opened.fingerprint(), "target": target,
-            "model": fitted.state_hash()}  # fmt: skip
-    require_claimable(out, note)
     from diffex.explainers.counterfactual import counterfactuals
 
     result = counterfactuals(opened, fitted, target, explanation, out)

@@ -1,7 +1,9 @@
 """What a task of a suite is given, and what a task is."""
 
+import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, final
@@ -13,6 +15,14 @@ from diffex.evaluation.rows import Measured
 
 SHIPPED = "shipped"
 """What a task needs that stands on the shipped weights."""
+
+FIT_ROOMS = ("base", "images", "training", "classifiers", "generators")
+"""Rooms whose code decides a fitted model."""
+
+RUN_ROOMS = (*FIT_ROOMS, "measurements", "concepts", "editors", "effects", "explainers")
+"""Rooms whose code decides an effect matrix or an explanation."""
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 T = TypeVar("T")
 
@@ -141,8 +151,15 @@ def shipped_folder() -> Path:
     return Path(str(files("diffex"))) / SHIPPED
 
 
-def code_hash() -> str:
-    """Hash the package's own sources, so that a stage is not taken for that of other code.
+def code_hash(rooms: tuple[str, ...]) -> str:
+    """Hash what rooms of the package compute, so that a stage is not taken for that of other code.
+
+    Comments, docstrings and layout do not count.
+
+    Parameters
+    ----------
+    rooms : tuple of str
+        Names of sub-packages.
 
     Returns
     -------
@@ -150,5 +167,15 @@ def code_hash() -> str:
         32 hexadecimal digits.
     """
     root = Path(str(files("diffex")))
-    sources = sorted(root.rglob("*.py"))
-    return hash_value([[str(p.relative_to(root)), p.read_text(encoding="utf-8")] for p in sources])
+    sources = sorted(path for room in rooms for path in (root / room).rglob("*.py"))
+    return hash_value([[path.relative_to(root).as_posix(), _meaning(path)] for path in sources])
+
+
+@cache
+def _meaning(path: Path) -> str:
+    """A module's syntax tree without docstrings, as a hash."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return hash_value(ast.dump(tree))

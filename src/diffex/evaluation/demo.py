@@ -146,7 +146,8 @@ def findings(explanation: Explanation, images: Images, rule: str) -> tuple[Findi
     effects = explanation.effects
     good = effects[effects["significant"] & (effects["effect"] > 0) & (effects["kind"] != "random")]
     scores = {
-        (row["words"], int(row["rank"])): codes @ (row["sign"] * explanation.directions[row["concept"]].numpy())
+        (row["words"], int(row["rank"])): codes
+        @ (row["sign"] * explanation.directions[row["concept"]].numpy())
         for row in good.to_dict("records")
     }
     return tuple(

@@ -39,7 +39,7 @@ def _low(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _high(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
     high = np.quantile(pictures, 0.998, axis=(0, 1, 3, 4), keepdims=True)
-    return np.maximum(high, _low(pictures) + 1e-6).astype(np.float32)
+    return np.asarray(np.maximum(high, _low(pictures) + 1e-6), dtype=np.float32)
 
 
 def _line(row: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -49,7 +49,7 @@ def _line(row: NDArray[np.float32]) -> NDArray[np.float32]:
     else:
         tiles = [np.repeat(np.concatenate(list(picture))[..., None], 3, axis=2) for picture in row]
     gap = np.ones((tiles[0].shape[0], _GAP, 3), dtype=np.float32)
-    return np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
+    return np.asarray(np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1))
 
 
 def save_strip(explanation: Explanation, path: Path) -> None:

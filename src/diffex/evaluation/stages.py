@@ -5,7 +5,7 @@ from typing import Any, final
 
 from diffex.base.files import write_text
 from diffex.classifiers import Classifier, fit_black_box, load_black_box
-from diffex.evaluation.bench import Bench, code_hash
+from diffex.evaluation.bench import FIT_ROOMS, RUN_ROOMS, Bench, code_hash
 from diffex.explainers.attributes import explain_attributes
 from diffex.explainers.config import AttributeConfig
 from diffex.generators import Gate, GeneratorConfig
@@ -16,6 +16,15 @@ from diffex.images import Images
 from diffex.runs import Explanation, read_run, write_run
 
 _HEAD = "explanation.json"
+_QUICK: dict[str, Any] = {
+    "images": 32,
+    "concepts": 12,
+    "top": 2,
+    "strengths": (0.5, 1.0, 2.0),
+    "verify_depth": 2,
+    "verify_images": 16,
+    "shown": 3,
+}
 
 
 @final
@@ -60,7 +69,8 @@ def fitted(bench: Bench, kind: str, request: FitRequest) -> Fitted:
     Fitted
         The same whether it was cached or not.
     """
-    folder = bench.stage(kind, [request.fingerprint(), request.black_box_steps])
+    content = [request.fingerprint(), request.black_box_steps, code_hash(FIT_ROOMS)]
+    folder = bench.stage(kind, content)
     mark = folder.with_suffix(".resumed")
     if folder.exists() and not (folder / FILE).exists():
         write_text(mark, "The fit in this stage was interrupted at least once.\n")
@@ -68,9 +78,7 @@ def fitted(bench: Bench, kind: str, request: FitRequest) -> Fitted:
     return Fitted(model, float(model.record["seconds"]), mark.exists())
 
 
-def explained(
-    bench: Bench, kind: str, images: Images, model: Model, config: AttributeConfig
-) -> Explanation:
+def explained(bench: Bench, kind: str, images: Images, model: Model, config: AttributeConfig) -> Explanation:
     """Explain, or read the run written before by the same code.
 
     Parameters
@@ -117,7 +125,7 @@ def explained_content(images: Images, model: Model, config: AttributeConfig) -> 
         Hashes and settings; the code is among them.
     """
     hashes = [images.fingerprint(), model.state_hash(), model.classifier.state_hash()]
-    return [*hashes, config.model_dump(mode="json"), code_hash()]
+    return [*hashes, config.model_dump(mode="json"), code_hash(RUN_ROOMS)]
 
 
 def black_box(
@@ -144,13 +152,15 @@ def black_box(
         On the bench's device.
     """
     chosen = bench.seed if seed is None else seed
-    folder = bench.stage(kind, [images.fingerprint(), steps, chosen])
+    folder = bench.stage(kind, [images.fingerprint(), steps, chosen, code_hash(FIT_ROOMS)])
     if not (folder / "config.json").exists():
         fit_black_box(images, folder, seed=chosen, steps=steps, device=bench.device)
     return load_black_box(folder).to(bench.device)
 
 
-def generator_config(bench: Bench, full: dict[str, Any], quick: dict[str, Any] | None = None) -> GeneratorConfig:
+def generator_config(
+    bench: Bench, full: dict[str, Any], quick: dict[str, Any] | None = None
+) -> GeneratorConfig:
     """Put the configuration of a fit together.
 
     Parameters
@@ -188,12 +198,8 @@ def attribute_config(bench: Bench, target: str, images: int = 256) -> AttributeC
     AttributeConfig
         Forced: gates are rows of their own, and a row that stands on a failed one says so.
     """
-    if bench.quick:
-        return AttributeConfig(
-            target=target, images=32, concepts=12, top=2, strengths=(0.5, 1.0, 2.0), verify_depth=2,
-            verify_images=16, shown=3, seed=bench.seed, force=True,
-        )  # fmt: skip
-    return AttributeConfig(target=target, images=images, seed=bench.seed, force=True)
+    settings: dict[str, Any] = {"target": target, "images": images, "seed": bench.seed, "force": True}
+    return AttributeConfig(**(settings | (_QUICK if bench.quick else {})))
 
 
 def gate_words(gate: Gate) -> tuple[str, str]:

@@ -98,13 +98,15 @@ def choose(name: str, only: Sequence[str] = ()) -> tuple[Task, ...]:
         If there is no such suite or row.
     """
     if name not in SUITES:
-        raise InputError(f"SUITE got {name!r}, expected one of {', '.join(sorted(SUITES))}: choose one of these.")
+        raise InputError(
+            f"SUITE got {name!r}, expected one of {', '.join(sorted(SUITES))}: choose one of these."
+        )
     tasks = SUITES[name]
     known = list(dict.fromkeys(task.id for task in tasks))
     unknown = [one for one in only if one not in known]
     if unknown:
         raise InputError(
-            f"--only got {unknown[0]!r}, which suite {name} does not have: expected some of {', '.join(known)}."
+            f"--only got {unknown[0]!r}, expected some of {', '.join(known)}: suite {name} has no such row."
         )
     return tuple(task for task in tasks if not only or task.id in only)
 

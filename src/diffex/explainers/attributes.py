@@ -1,7 +1,5 @@
 """Attributes of a classifier, end to end: propose, calibrate, render, test, verify, name."""
 
-import datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -13,15 +11,13 @@ from diffex.concepts import Concept, merge_duplicates, propose_concepts
 from diffex.editors import Inversion
 from diffex.effects.arrays import SIGNS
 from diffex.effects.matrix import EffectMatrix, effect_matrix
-from diffex.effects.nulls import linear_effects, random_direction_null
-from diffex.effects.ranking import TableSettings, effect_table
-from diffex.effects.replication import replication_units
 from diffex.effects.strengths import calibrate, typical_size
-from diffex.explainers.answer import answer
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.naming import measure_like, measured_changes, name_of, named_quantities, off_target
 from diffex.explainers.preparing import Prepared, prepare
 from diffex.explainers.showing import example_pictures
+from diffex.explainers.significance import ranked_table
+from diffex.explainers.summarising import summarise
 from diffex.explainers.verifying import Verified, Verifier, make_verifier, verify
 from diffex.generators.model import Model
 from diffex.images import Images
@@ -78,7 +74,7 @@ def explain_attributes(images: Images, model: Model, config: AttributeConfig) ->
     model.classifier.check_unchanged(before)
     table = _complete(table, verified, measured, leaks)
     return Explanation(
-        summary=_summary(images, model, prepared, table, verified, size, proposed, config),
+        summary=summarise(images, model, prepared, table, verified, size, proposed, config),
         effects=table,
         cells=_cells(prepared, matrix, verified, model),
         examples=examples,
@@ -133,103 +129,6 @@ def _rows(prepared: Prepared, rows: NDArray[np.int64]) -> Inversion:
     whole = prepared.inversion
     index = torch.from_numpy(rows)
     return Inversion(tuple(whole.ids[i] for i in rows), whole.codes[index], whole.noise[index])
-
-
-def ranked_table(
-    prepared: Prepared, matrix: EffectMatrix, concepts: list[Concept], size: float, config: AttributeConfig
-) -> pd.DataFrame:
-    """Test every row against zero and against arbitrary directions of equal size, and rank.
-
-    Parameters
-    ----------
-    prepared : Prepared
-        Gradients, halves, groups.
-    matrix : EffectMatrix
-        Rendered.
-    concepts : list of Concept
-        Of the matrix; its random directions calibrate the null.
-    size : float
-        The common size.
-    config : AttributeConfig
-        False discovery rate and seed.
-
-    Returns
-    -------
-    DataFrame
-        Rows by rank, with concept, kind and name.
-    """
-    effects = matrix.effects(prepared.target)
-    estimating = ~prepared.half
-    mean = effects[estimating].mean(0)  # (K, 2)
-    directions = np.stack([c.direction.double().numpy() for c in concepts])
-    gradients = prepared.gradients[estimating]
-    linear = linear_effects(gradients, directions)[:, None] * np.array(SIGNS)
-    random = np.array([c.kind == "random" for c in concepts])
-    null = random_direction_null(
-        gradients, prepared.evidence.metric, prepared.evidence.covariance, size, seed=config.seed
-    ).calibrated(mean[random].ravel(), linear[random].ravel(), config.seed)
-    table = effect_table(
-        within_strata(effects, _strata(prepared), prepared.half, prepared.images.groups),
-        matrix.flips(prepared.target),
-        matrix.eligible(prepared.target),
-        null.p(mean),
-        prepared.half,
-        groups=prepared.images.groups,
-        settings=TableSettings(q=config.q, seed=config.seed),
-    )
-    index = table["concept"].to_numpy()
-    side = np.where(table["sign"].to_numpy() > 0, 0, 1)
-    return table.assign(
-        concept=[concepts[k].id for k in index],
-        kind=[concepts[k].kind for k in index],
-        name=[concepts[k].name for k in index],
-        parent=[concepts[k].parent for k in index],
-        size=matrix.sizes[index, side],
-    ).sort_values("rank", ignore_index=True)
-
-
-def _strata(prepared: Prepared) -> NDArray[np.int64]:
-    """Class of each image; the sample was balanced over them."""
-    if prepared.images.labels is None:
-        return np.zeros(len(prepared.images), dtype=np.int64)
-    return prepared.images.labels
-
-
-def within_strata(
-    effects: NDArray[np.float64],
-    strata: NDArray[np.int64],
-    half: NDArray[np.bool_],
-    groups: NDArray[np.str_] | None,
-) -> NDArray[np.float64]:
-    """Take differences between class means out of the spread, since the class shares are fixed by design.
-
-    Parameters
-    ----------
-    effects : ndarray, shape (n, K, 2)
-        Per image.
-    strata : ndarray of int, shape (n,)
-        Class of each image.
-    half : ndarray of bool, shape (n,)
-        The halves are treated apart.
-    groups : ndarray of str, shape (n,), optional
-        Units of replication; else images are.
-
-    Returns
-    -------
-    ndarray, shape (n, K, 2)
-        With the same mean in either half, spread within classes, scaled for the degrees of freedom lost.
-        Without this, wells of different classes would count as replicates of one another.
-    """
-    result = effects.copy()
-    for part in (half, ~half):
-        present = np.unique(strata[part])
-        units = part.sum() if groups is None else len(np.unique(groups[part]))
-        scale = np.sqrt((units - 1) / max(units - len(present), 1))
-        middle = effects[part].mean(0)
-        for stratum in present:
-            rows = part & (strata == stratum)
-            result[rows] = middle + scale * (effects[rows] - effects[rows].mean(0))
-    return result
 
 
 def _verify_best(
@@ -291,7 +190,7 @@ def _complete(
         table.loc[row, "max_strength"] = v.max_strength
         table.loc[row, "on_manifold"] = bool(at_one["on_manifold"].all()) and not np.isnan(v.max_strength)
         table.loc[row, "off_target"] = leaks[v.concept.id]
-        table.loc[row, "words"] = name_of(own)
+        table.loc[row, "words"] = name_of(own, v.concept.id)
     return table
 
 
@@ -342,85 +241,3 @@ def attribute_score(
     direction = verified.sign * verified.concept.direction.double().numpy()
     weight = np.linalg.lstsq(covariance, direction, rcond=1e-6)[0]
     return np.asarray((codes - codes.mean(0)) @ weight / (direction @ weight))
-
-
-def _summary(
-    images: Images,
-    model: Model,
-    prepared: Prepared,
-    table: pd.DataFrame,
-    verified: list[Verified],
-    size: float,
-    proposed: int,
-    config: AttributeConfig,
-) -> dict[str, Any]:
-    chosen, half = prepared.images, prepared.half
-    groups = 0 if chosen.groups is None else len(np.unique(chosen.groups))
-    unit = replication_units(int((~half).sum()), None if chosen.groups is None else chosen.groups[~half]).unit
-    quality = model.record.get("black_box")
-    card = model.classifier.card
-    return {
-        "schema": 1,
-        "method": "attributes",
-        "target": config.target,
-        "class_names": list(card.class_names),
-        "seed": config.seed,
-        "answer": list(answer(table, verified, config.target, unit, groups)),
-        "classifier": {
-            "address": model.classifier.address,
-            "state_hash": model.classifier.state_hash(),
-            "card": card.model_dump(mode="json"),
-            "balanced_accuracy": _accuracy(quality),
-        },
-        "model": {"address": model.address, "state_hash": model.state_hash(), "forced": not model.passed},
-        "gates": [gate.as_dict() for gate in model.gates],
-        "images": {
-            "source": repr(images),
-            "channel_names": list(images.channel_names),
-            "value_range": list(images.value_range),
-            "dtype": images.dtype,
-            "size": list(images.size),
-            "pixel_size_um": images.pixel_size_um,
-        },
-        "counts": {
-            "images": len(chosen), "by_class": chosen.class_counts(), "groups": groups, "concepts": proposed,
-            "merged": len(table) // 2, "selection": int(half.sum()), "estimation": int((~half).sum()),
-        },
-        "splits": {
-            "selection": [name for name, a in zip(chosen.ids, half, strict=True) if a],
-            "estimation": [name for name, a in zip(chosen.ids, half, strict=True) if not a],
-        },
-        "unit": unit,
-        "labels_are_predictions": prepared.labels_are_predictions,
-        "warnings": _warnings(model, verified),
-        "versions": {name: version(name) for name in ("diffex", "torch", "diffusers", "numpy")},
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "search": {"strength_size": size, "depth": 1, "verify_depth": config.verify_depth},
-    }  # fmt: skip
-
-
-def _accuracy(quality: dict[str, float] | None) -> dict[str, float] | None:
-    if quality is None:
-        return None
-    return {
-        "value": quality["balanced_accuracy"],
-        "low": quality["low"],
-        "high": quality["high"],
-        "images": quality["images"],
-    }
-
-
-def _warnings(model: Model, verified: list[Verified]) -> list[str]:
-    found = [f"The model failed a gate: {gate}" for gate in model.gates if not gate.passed]
-    found += [
-        f"Edits along {v.concept.id} can be told from real images even at the smallest strength."
-        for v in verified
-        if np.isnan(v.max_strength)
-    ]
-    found += [
-        f"The check that {v.concept.id} stays realistic has no power: "
-        "it does not find edits three times as strong."
-        for v in verified
-        if not np.isnan(v.max_strength) and not v.control_found
-    ]
-    return found

@@ -39,14 +39,14 @@ class AttributeConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str
-    images: int = Field(256, ge=24)
-    concepts: int = Field(100, ge=10)
+    images: int = Field(default=256, ge=24)
+    concepts: int = Field(default=100, ge=10)
     kinds: tuple[str, ...] = tuple(SOURCES)
-    top: int = Field(5, ge=1)
-    q: float = Field(0.05, gt=0, lt=1)
+    top: int = Field(default=5, ge=1)
+    q: float = Field(default=0.05, gt=0, lt=1)
     strengths: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-    verify_depth: int = Field(4, ge=1)
-    verify_images: int = Field(64, ge=8)
-    shown: int = Field(6, ge=1)
+    verify_depth: int = Field(default=4, ge=1)
+    verify_images: int = Field(default=64, ge=8)
+    shown: int = Field(default=6, ge=1)
     seed: int = 0
     force: bool = False

@@ -73,7 +73,7 @@ def measured_changes(
         rows.append(
             {
                 "quantity": quantity.name, "words": quantity.words,
-                "unit": "%" if percent else quantity.unit, "kind": quantity.kind, "log": bool(percent),
+                "unit": quantity.unit, "kind": quantity.kind, "log": bool(percent),
                 "before": start, "after": end, "change": unit * float(intervals.value[j]),
                 "low": unit * float(intervals.low[j]), "high": unit * float(intervals.high[j]),
                 "change_sd": float(intervals.value[j] / spread[j]) if spread[j] > 1e-9 else 0.0,
@@ -82,13 +82,15 @@ def measured_changes(
     return pd.DataFrame(rows)
 
 
-def name_of(measured: pd.DataFrame) -> str:
+def name_of(measured: pd.DataFrame, concept: str) -> str:
     """Name an attribute by its largest measured changes.
 
     Parameters
     ----------
     measured : DataFrame
         From `measured_changes`, for one attribute and sign.
+    concept : str
+        Its id; the quantity that a morphology concept was made from is told first.
 
     Returns
     -------
@@ -97,7 +99,9 @@ def name_of(measured: pd.DataFrame) -> str:
     """
     certain = measured[(measured["low"] > 0) | (measured["high"] < 0)]
     notable = certain[certain["change_sd"].abs() >= _NOTABLE_SD]
-    picked = _distinct(notable.sort_values("change_sd", key=lambda s: -s.abs()))
+    ranked = notable.sort_values("change_sd", key=lambda s: -s.abs())
+    own = ranked["quantity"] == concept.partition(":")[2]
+    picked = _distinct(pd.concat([ranked[own], ranked[~own]]))
     if not picked:
         return "changes nothing that is measured"
     return ", ".join([*picked, *_unchanged_area(measured)])
@@ -131,7 +135,7 @@ def phrase(row: dict[Any, Any]) -> str:
     change, unit = float(row["change"]), str(row["unit"])
     if unit == "log2":
         return f"{row['words'].removeprefix('log2 ')} x {2**change:.2g}"
-    if unit == "%":
+    if row["log"]:
         return f"{row['words']} {change:+.0f} %"
     return f"{row['words']} {change:+.2g} {unit}".rstrip()
 

@@ -40,21 +40,21 @@ class GeneratorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    latents: int = Field(64, ge=4, le=512)
+    latents: int = Field(default=64, ge=4, le=512)
     widths: tuple[int, ...] = (64, 128, 192)
     patch: int = 4
     path: Literal["flow", "ddpm"] = "flow"
-    steps: int = Field(3000, ge=1)
-    batch_size: int = Field(48, ge=2)
+    steps: int = Field(default=3000, ge=1)
+    batch_size: int = Field(default=48, ge=2)
     lr: float = 8e-4
     seed: int = 0
-    depth: int = Field(8, ge=1)
+    depth: int = Field(default=8, ge=1)
     at_noise: float = 0.2
     drop_condition: float = 0.05
     kl: float = 8e-6
     total_correlation: float = 0.0
     mean: float = 1.0
-    logit: float = 0.1
+    logit: float = 0.05
     features: float = 0.05
     guided_share: float = 0.5
     classifier_gradient: bool = True

@@ -7,6 +7,7 @@ from typing import Any, final
 
 import torch
 
+from diffex.base.devices import resolve_device
 from diffex.base.errors import ClassifierError, FolderError, GateError
 from diffex.base.files import read_json, write_json
 from diffex.classifiers import Classifier, check_images, open_classifier
@@ -137,14 +138,16 @@ def write_model(
     write_json(folder / FILE, record)
 
 
-def open_model(folder: Path, device: torch.device, classifier: Classifier | None = None) -> Model:
+def open_model(
+    folder: str | Path, device: torch.device | str = "auto", classifier: Classifier | None = None
+) -> Model:
     """Read a MODEL folder.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         Made by ``diffex fit``.
-    device : torch.device
+    device : torch.device or str, default "auto"
         Where to put the networks.
     classifier : Classifier, optional
         The classifier, where it cannot be opened by its address; its state hash must be the one kept.
@@ -161,6 +164,7 @@ def open_model(folder: Path, device: torch.device, classifier: Classifier | None
     ClassifierError
         If the classifier is not the one the model was made for.
     """
+    folder, device = Path(folder), device if isinstance(device, torch.device) else resolve_device(device)
     if not (folder / FILE).exists():
         state = "holds no finished model" if folder.exists() else "does not exist"
         raise FolderError(f"--model {folder} {state}: make one with diffex fit IMAGES --out {folder}.")

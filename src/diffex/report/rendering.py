@@ -28,16 +28,16 @@ from diffex.report.ranking import best_rows, rank_rows
 from diffex.runs import Explanation, read_run
 
 
-def render_report(run_folder: Path, out: Path | None = None) -> Path:
+def render_report(run_folder: str | Path, out: str | Path | None = None) -> Path:
     """Write the report of a run: one HTML file, no script, nothing loaded from elsewhere.
 
     The report computes nothing; it shows what the run folder holds.
 
     Parameters
     ----------
-    run_folder : Path
+    run_folder : str or Path
         Written by `write_run`.
-    out : Path, optional
+    out : str or Path, optional
         The file to write, default ``report.html`` in the run folder.
 
     Returns
@@ -50,7 +50,8 @@ def render_report(run_folder: Path, out: Path | None = None) -> Path:
     FolderError
         If the run is missing or damaged, or the file cannot be written.
     """
-    return report_many([run_folder], run_folder / "report.html" if out is None else out)
+    run = Path(run_folder)
+    return report_many([run], run / "report.html" if out is None else Path(out))
 
 
 def report_many(runs: Sequence[Path], out: Path) -> Path:

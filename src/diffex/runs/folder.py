@@ -63,12 +63,12 @@ def write_run(explanation: Explanation, folder: Path) -> Path:
     return folder
 
 
-def read_run(folder: Path) -> Explanation:
+def read_run(folder: str | Path) -> Explanation:
     """Read an explanation from its folder.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         Written by `write_run`.
 
     Returns
@@ -81,6 +81,7 @@ def read_run(folder: Path) -> Explanation:
     FolderError
         If the folder or a file is missing, damaged or of another schema; the message names the file.
     """
+    folder = Path(folder)
     if not (folder / HEAD).is_file():
         raise FolderError(
             f"{folder} is no finished run (it has no {HEAD}): give the --out folder of a command that ended."

@@ -1,0 +1,146 @@
+"""A10: other kinds of images. A12: larger ones."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from diffex.classifiers import balanced_accuracy_interval
+from diffex.effects.intervals import wilson
+from diffex.evaluation.attributes.top import render_pairs, top_attribute
+from diffex.evaluation.bench import Bench
+from diffex.evaluation.demo import SHIPPED_RULES, TARGET
+from diffex.evaluation.pictures import save_strip
+from diffex.evaluation.rows import REPORTED, Measured
+from diffex.evaluation.sets import BCCD, CIFAR, JURKAT, open_bccd, open_jurkat, open_pair, planted
+from diffex.evaluation.stages import attribute_config, explained, fitted, gate_words, generator_config
+from diffex.generators import logits_of
+from diffex.generators.making import FitRequest
+from diffex.generators.model import Model
+from diffex.generators.presets import load_preset
+from diffex.images import Images, sample
+
+_TINY = {"steps": 12, "latents": 8, "widths": (16, 32), "batch_size": 12}
+
+
+@final
+@dataclass(frozen=True)
+class Kind:
+    """A kind of images.
+
+    Parameters
+    ----------
+    read : callable
+        Opens ``train`` or ``test``.
+    target : str
+        The class explained.
+    settings : dict
+        What its fit changes in the default preset.
+    """
+
+    read: Callable[[Bench, str], Images]
+    target: str
+    settings: dict[str, Any]
+
+
+_KINDS = {
+    "jurkat": Kind(lambda b, split: open_jurkat(b.real(JURKAT), split), "G2", {"steps": 1500}),
+    "bccd": Kind(lambda b, split: open_bccd(b.real(BCCD), split), "wbc", {"steps": 1000}),
+    "automobile-truck": Kind(
+        lambda b, split: open_pair(b.real(CIFAR), split, ("automobile", "truck")),
+        "truck",
+        {"steps": 1500, "symmetry": "mirror"},
+    ),
+    "horse-deer": Kind(
+        lambda b, split: open_pair(b.real(CIFAR), split, ("deer", "horse")),
+        "deer",
+        {"steps": 1500, "symmetry": "mirror"},
+    ),
+}
+
+
+def measure_breadth(name: str) -> Callable[[Bench], Iterator[Measured]]:
+    """Make the task of one set of A10.
+
+    Parameters
+    ----------
+    name : str
+        Of the set.
+
+    Returns
+    -------
+    callable
+        Fits, explains, yields what came out.
+    """
+
+    def run(bench: Bench) -> Iterator[Measured]:
+        kind = _KINDS[name]
+        train, test = kind.read(bench, "train"), kind.read(bench, "test")
+        config = generator_config(bench, kind.settings, _TINY)
+        chosen = sample(train, 120, bench.seed) if bench.quick else train
+        request = FitRequest(chosen, config, black_box_steps=bench.size(None, 20))
+        yield from _run_through(bench, "A10", name, request, test, kind.target)
+
+    return run
+
+
+def measure_large(bench: Bench) -> Iterator[Measured]:
+    """Measure A12: ``fit --quick`` and ``attributes`` at 128 px.
+
+    Parameters
+    ----------
+    bench : Bench
+        Seed, size of the run.
+
+    Yields
+    ------
+    Measured
+        A number each.
+    """
+    rule = SHIPPED_RULES["linear"]
+    train = planted(bench.size(1500, 100), 50 + bench.seed, rule, 128)
+    test = planted(bench.size(400, 60), 5000 + bench.seed, rule, 128)
+    quick = load_preset("quick").model_copy(update={"seed": bench.seed, "symmetry": "none"})
+    config = quick.model_copy(update=_TINY) if bench.quick else quick
+    request = FitRequest(train, config, black_box_steps=bench.size(None, 20))
+    yield from _run_through(bench, "A12", "planted128", request, test, TARGET)
+
+
+def _run_through(
+    bench: Bench, row: str, name: str, request: FitRequest, test: Images, target: str
+) -> Iterator[Measured]:
+    made = fitted(bench, name, request)
+    yield Measured(
+        row, f"{name}: minutes of fit, {request.config.steps} steps", made.seconds / 60, REPORTED,
+        seconds=made.seconds, note=made.note,
+    )  # fmt: skip
+    yield from _quality(row, name, made.model, test, bench.seed)
+    explanation = explained(bench, f"{name}-{target}", test, made.model, attribute_config(bench, target))
+    cost = float(explanation.cost["seconds_total"])
+    yield Measured(row, f"{name}: minutes of attributes, target {target}", cost / 60, REPORTED, seconds=cost)
+    found = int(explanation.effects["significant"].sum())
+    yield Measured(row, f"{name}: significant rows, target {target}", found, REPORTED)
+    top = top_attribute(explanation)
+    if top is None:
+        return
+    save_strip(explanation, bench.figure(f"{name}_{target}.png"))
+    index = made.model.classifier.card.class_names.index(target)
+    cells = sample(test, bench.size(256, 24), bench.seed)
+    pairs = render_pairs(cells, made.model, top, top.strength, index, bench.seed)
+    flips = wilson(int(pairs.flipped[pairs.fresh].sum()), int(pairs.fresh.sum()))
+    note = f"{top.words}; strength {top.strength:g}" + ("" if top.on_manifold else ", not on the manifold")
+    yield Measured(
+        row, f"{name}: share that the top attribute flips", flips[0], REPORTED, *flips[1:], note=note
+    )
+
+
+def _quality(row: str, name: str, model: Model, test: Images, seed: int) -> Iterator[Measured]:
+    assert test.labels is not None
+    parts = [logits_of(model.classifier, x, test.value_range) for _, x in test.batches(256)]
+    value = balanced_accuracy_interval(test.labels, np.concatenate(parts).argmax(1), test.groups, seed=seed)
+    yield Measured(row, f"{name}: balanced accuracy of the black box on test", value[0], REPORTED, *value[1:])
+    for gate in model.gates:
+        words, asked = gate_words(gate)
+        verdict = "passed" if gate.passed else "FAILED"
+        yield Measured(row, f"{name}: gate: {words}", gate.value, REPORTED, note=f"{verdict}, asked {asked}")

@@ -1,0 +1,110 @@
+"""Test every row of the effect matrix, within classes, against zero and against arbitrary directions."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diffex.concepts import Concept
+from diffex.effects.arrays import SIGNS
+from diffex.effects.matrix import EffectMatrix
+from diffex.effects.nulls import linear_effects, random_direction_null
+from diffex.effects.ranking import TableSettings, effect_table
+from diffex.explainers.config import AttributeConfig
+from diffex.explainers.preparing import Prepared
+
+
+def ranked_table(
+    prepared: Prepared, matrix: EffectMatrix, concepts: list[Concept], size: float, config: AttributeConfig
+) -> pd.DataFrame:
+    """Test every row against zero and against arbitrary directions of equal size, and rank.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Gradients, halves, groups.
+    matrix : EffectMatrix
+        Rendered.
+    concepts : list of Concept
+        Of the matrix; its random directions calibrate the null.
+    size : float
+        The common size.
+    config : AttributeConfig
+        False discovery rate and seed.
+
+    Returns
+    -------
+    DataFrame
+        Rows by rank, with concept, kind and name.
+    """
+    effects = matrix.effects(prepared.target)
+    estimating = ~prepared.half
+    mean = effects[estimating].mean(0)  # (K, 2)
+    directions = np.stack([c.direction.double().numpy() for c in concepts])
+    gradients = prepared.gradients[estimating]
+    linear = linear_effects(gradients, directions)[:, None] * np.array(SIGNS)
+    random = np.array([c.kind == "random" for c in concepts])
+    null = random_direction_null(
+        gradients, prepared.evidence.metric, prepared.evidence.covariance, size, seed=config.seed
+    ).calibrated(mean[random].ravel(), linear[random].ravel(), config.seed)
+    table = effect_table(
+        within_strata(effects, _strata(prepared), prepared.half, prepared.images.groups),
+        matrix.flips(prepared.target),
+        matrix.eligible(prepared.target),
+        null.p(mean),
+        prepared.half,
+        groups=prepared.images.groups,
+        settings=TableSettings(q=config.q, seed=config.seed),
+    )
+    index = table["concept"].to_numpy()
+    side = np.where(table["sign"].to_numpy() > 0, 0, 1)
+    return table.assign(
+        concept=[concepts[k].id for k in index],
+        kind=[concepts[k].kind for k in index],
+        name=[concepts[k].name for k in index],
+        parent=[concepts[k].parent for k in index],
+        size=matrix.sizes[index, side],
+    ).sort_values("rank", ignore_index=True)
+
+
+def _strata(prepared: Prepared) -> NDArray[np.int64]:
+    """Class of each image; the sample was balanced over them."""
+    if prepared.images.labels is None:
+        return np.zeros(len(prepared.images), dtype=np.int64)
+    return prepared.images.labels
+
+
+def within_strata(
+    effects: NDArray[np.float64],
+    strata: NDArray[np.int64],
+    half: NDArray[np.bool_],
+    groups: NDArray[np.str_] | None,
+) -> NDArray[np.float64]:
+    """Take differences between class means out of the spread, since the class shares are fixed by design.
+
+    Parameters
+    ----------
+    effects : ndarray, shape (n, K, 2)
+        Per image.
+    strata : ndarray of int, shape (n,)
+        Class of each image.
+    half : ndarray of bool, shape (n,)
+        The halves are treated apart.
+    groups : ndarray of str, shape (n,), optional
+        Units of replication; else images are.
+
+    Returns
+    -------
+    ndarray, shape (n, K, 2)
+        With the same mean in either half, spread within classes, scaled for the degrees of freedom lost.
+        Without this, wells of different classes would count as replicates of one another.
+    """
+    result = effects.copy()
+    for part in (half, ~half):
+        present = np.unique(strata[part])
+        units = part.sum() if groups is None else len(np.unique(groups[part]))
+        scale = np.sqrt((units - 1) / max(units - len(present), 1))
+        middle = effects[part].mean(0)
+        for stratum in present:
+            rows = part & (strata == stratum)
+            result[rows] = middle + scale * (effects[rows] - effects[rows].mean(0))
+    return result

@@ -1,0 +1,72 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from diffex.evaluation.attributes.null_runs import (
+    discoveries,
+    finds_planted,
+    planted_screen,
+    redrawn,
+    share_of_runs,
+    sign_flipped,
+)
+
+
+def test_single_active_concept_is_found_and_nothing_else(space):
+    screen = planted_screen(*space, 0.3, seed=1)
+    assert finds_planted(screen, 1)
+    positions = np.arange(100)
+    found = discoveries(screen, positions[~screen.random], positions[screen.random], 1)
+    assert found.tolist() == [0]
+
+
+def test_active_concept_is_found_in_most_runs(space):
+    assert sum(finds_planted(planted_screen(*space, 0.3, seed), seed) for seed in range(8)) >= 7
+
+
+def test_planted_screen_has_one_effect_and_one_size(space):
+    metric, covariance = space
+    screen = planted_screen(metric, covariance, 0.3, seed=2)
+    sizes = np.sqrt(np.einsum("kd,de,ke->k", screen.directions, metric, screen.directions))
+    assert sizes == pytest.approx(np.full(100, 0.3))
+    mean = screen.effects[..., 0].mean(0)
+    assert mean[0] == pytest.approx(1.0, abs=0.15)
+    gradient = metric @ screen.directions[0] / 0.3**2
+    assert np.abs(screen.directions[1:80] @ gradient).max() < 1e-9
+    assert screen.random.sum() == 20
+
+
+def random_screen(space, seed):
+    """A screen whose concepts are all arbitrary directions."""
+    return replace(planted_screen(*space, 0.3, seed), random=np.ones(100, dtype=bool))
+
+
+def test_random_directions_are_rarely_found(space):
+    found = []
+    for seed in range(12):
+        screen = planted_screen(*space, 0.3, seed)
+        tested, calibrating = redrawn(np.arange(80, 100), 16, seed)
+        found.append(len(discoveries(screen, tested, calibrating, seed)) > 0)
+    assert np.mean(found) <= 0.2
+
+
+def test_deal_shares_nothing(space):
+    tested, calibrating = redrawn(np.arange(200), 100, 3)
+    assert (len(tested), len(calibrating)) == (80, 20)
+    assert not set(tested) & set(calibrating)
+    assert redrawn(np.arange(200), 100, 3)[0].tolist() == tested.tolist()
+
+
+def test_sign_flips_leave_no_mean_effect_to_find(space):
+    screen = planted_screen(*space, 0.3, seed=4)
+    found = [finds_planted(sign_flipped(screen, seed), seed) for seed in range(6)]
+    assert sum(found) <= 1
+    flipped = sign_flipped(screen, 0)
+    assert np.abs(flipped.effects) == pytest.approx(np.abs(screen.effects))
+
+
+def test_share_has_the_target_of_its_number_of_runs():
+    value, low, high, target = share_of_runs(np.zeros(200, dtype=bool))
+    assert (value, low, target) == (0.0, 0.0, "<= 0.081")
+    assert 0 < high < 0.05
