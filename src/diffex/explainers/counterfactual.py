@@ -94,7 +94,8 @@ def counterfactuals(
     -----
     Gradient steps in white codes minimise ``|u|^2 / 2d + max(0, margin wanted - margin)`` through the
     one-step renderer (after Wachter et al. 2017); the move is then shortened at full depth, by
-    bisection, to the least that still flips. Codes farther out than any fitting image's 99.5 % are pulled back.
+    bisection, to the least that still flips. Codes farther out than 99.5 % of the fitting images' are
+    pulled back.
     """
     model.check_images(images)
     index = target_index(model.classifier.card.class_names, target)
