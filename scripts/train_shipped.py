@@ -21,7 +21,7 @@ from diffex.classifiers.blackbox import SmallConvNet, load_black_box, standardis
 from diffex.classifiers.fitting import fit_black_box
 from diffex.evaluation.demo import SHIPPED_RULES
 from diffex.generators import DiffusionAutoencoder, GeneratorConfig, fit_generator, measure_gates
-from diffex.generators.model import write_model
+from diffex.generators.model import mean_codes, write_model
 from diffex.images import Images, PlantedCells, images_from_arrays
 from diffex.images.planted_labels import LabelRule
 from diffex.training import TrainConfig, train
@@ -131,7 +131,8 @@ def ship(work: Path) -> None:
         gates = measure_gates(generator, classifier, classifier_images(rule, SEED + 1, 256))
         for gate in gates:
             logging.info("%s: %s", name, gate)
-        write_model(target, classifier, gates, {"black_box": None, "generator": ".."})
+        codes = mean_codes(generator, classifier, classifier_images(rule, SEED, 1000))
+        write_model(target, classifier, gates, codes, {"black_box": None, "generator": ".."})
 
 
 if __name__ == "__main__":

@@ -68,12 +68,12 @@ def generator():
 @pytest.fixture(scope="session")
 def model(generator):
     voice = classifier_of()
-    return Model("tiny", generator, voice, voice, (), {})
+    return Model("tiny", generator, voice, voice, (), torch.zeros(2, generator.latents), {})
 
 
 @pytest.fixture(scope="session")
 def space():
-    """A metric and a covariance of 24 latents with a falling spectrum."""
+    """A metric and a covariance of 64 latents with a falling spectrum."""
     random = np.random.default_rng(0)
-    turn = np.linalg.qr(random.standard_normal((24, 24)))[0]
-    return turn @ np.diag(np.geomspace(1, 0.1, 24)) @ turn.T, np.eye(24)
+    turn = np.linalg.qr(random.standard_normal((64, 64)))[0]
+    return turn @ np.diag(np.geomspace(1, 0.3, 64)) @ turn.T, np.eye(64)

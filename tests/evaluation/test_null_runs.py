@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -35,11 +33,6 @@ def test_planted_screen_has_one_effect_and_one_size(space):
     gradient = metric @ screen.directions[0] / 0.3**2
     assert np.abs(screen.directions[1:80] @ gradient).max() < 1e-9
     assert screen.random.sum() == 20
-
-
-def random_screen(space, seed):
-    """A screen whose concepts are all arbitrary directions."""
-    return replace(planted_screen(*space, 0.3, seed), random=np.ones(100, dtype=bool))
 
 
 def test_random_directions_are_rarely_found(space):

@@ -4,8 +4,8 @@ import torch
 from torch.nn import functional
 
 from diffex.effects.manifold import discriminate, image_statistics
-from diffex.evaluation.attributes.realism import auroc_interval, power_ratio, upper_power
 from diffex.evaluation.attributes.ablation import psnr
+from diffex.evaluation.attributes.realism import auroc_interval, power_ratio, upper_power
 
 SD = (1.0, 1.0)
 

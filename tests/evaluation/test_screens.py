@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from diffex.classifiers import margin
+from diffex.effects.nulls import random_directions
 from diffex.evaluation.attributes.chorus import blinkered, chorus
 from diffex.evaluation.attributes.nulls import as_concepts, odd_effects, quiet_directions, random_network
 from diffex.evaluation.attributes.screens import Screen, concept_screen, ground_of, voiced_screens
-from diffex.effects.nulls import random_directions
 from diffex.evaluation.stages import attribute_config
 from diffex.images import sample
 
@@ -64,9 +64,7 @@ def test_effects_of_a_screen_are_those_of_its_voice(bench, ground, classifier):
     )["b"]  # fmt: skip
     codes, noise = ground.inversion.codes, ground.inversion.noise
     moved = codes + torch.from_numpy(screen.directions[2]).float()
-    after, before = (
-        margin(voice.logits(ground.editor.render(z, noise), (0, 1)), 1) for z in (moved, codes)
-    )
+    after, before = (margin(voice.logits(ground.editor.render(z, noise), (0, 1)), 1) for z in (moved, codes))
     assert screen.effects[:, 2, 0] == pytest.approx((after - before).numpy(), abs=1e-3)
 
 

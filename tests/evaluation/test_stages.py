@@ -20,7 +20,7 @@ def test_quick_configurations_are_small(bench):
 
 @pytest.mark.slow
 def test_explanation_is_computed_once(bench, cells, model):
-    config = attribute_config(bench, "treated")
+    config = attribute_config(bench, "control")
     first = explained(bench, "tiny", cells, model, config)
     again = explained(bench, "tiny", cells, model, config)
     assert again.summary["created"] == first.summary["created"]

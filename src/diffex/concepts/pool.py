@@ -20,6 +20,7 @@ _SHARES = {
     "principal_axis": 0.10,
     "latent": 0.10,
 }
+_FEWEST = {"random": 4}  # in both signs they calibrate the null, which takes no fewer than 8 effects
 _ALIKE = 0.9
 
 
@@ -54,7 +55,8 @@ def propose_concepts(
         )
     asked = [kind for kind in SOURCES if kind in kinds or kind == "random"]
     pool: dict[str, list[Concept]] = {
-        kind: SOURCES[kind](evidence, max(1, round(_SHARES[kind] * count))) for kind in asked
+        kind: SOURCES[kind](evidence, max(_FEWEST.get(kind, 1), round(_SHARES[kind] * count)))
+        for kind in asked
     }
     for kind in ("principal_axis", "latent"):
         missing = count - sum(len(found) for found in pool.values())

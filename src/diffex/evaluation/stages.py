@@ -177,7 +177,7 @@ def generator_config(
     GeneratorConfig
         Complete.
     """
-    small = {"steps": 30, "latents": 16, "widths": (32, 48), "batch_size": 16} if quick is None else quick
+    small = {"steps": 100, "latents": 16, "widths": (32, 48), "batch_size": 24} if quick is None else quick
     return resolve_config("default", overrides={**full, "seed": bench.seed, **(small if bench.quick else {})})
 
 

@@ -92,7 +92,8 @@ def counterfactuals(
 
     Notes
     -----
-    Gradient steps in white codes minimise ``|u|^2 / 2d + max(0, margin wanted - margin)`` through the
+    Three ways are tried and the shortest that flips is kept: the difference of the mean codes of two
+    classes, and gradient descent from 0 and from halfway along it. Gradient steps in white codes minimise ``|u|^2 / 2d + max(0, margin wanted - margin)`` through the
     one-step renderer (after Wachter et al. 2017); the move is then shortened at full depth, by
     bisection, to the least that still flips. Codes farther out than 99.5 % of the fitting images' are
     pulled back.
@@ -104,8 +105,7 @@ def counterfactuals(
     editor = LatentEditor(model.generator, "inverted")
     x = images.read()
     inversion = editor.invert(x, images.ids)
-    moves = _search(model, images.ids, inversion.codes, index)
-    scale, moved = _shorten(model, editor, inversion, moves, index)
+    moves, moved = _shortest(model, editor, inversion, index)
     null = editor.null(inversion)
     claim(out, request)
     changes = _changes(images, null, moved)
@@ -116,9 +116,9 @@ def counterfactuals(
             "margin_original": _margins(model, x, index),
             "margin_null": _margins(model, null, index),
             "margin_counterfactual": _margins(model, moved, index),
-            "distance": _length(model, moves * scale),
+            "distance": _length(model, moves),
             "changes": changes,
-            "parts": _parts(model, run, moves * scale),
+            "parts": _parts(model, run, moves),
         }
     )
     _write(images, null, moved, table, out)
@@ -131,11 +131,39 @@ def _spread(model: Model) -> Tensor:
     return root
 
 
-def _search(model: Model, ids: tuple[str, ...], codes: Tensor, target: int) -> Tensor:
+def _shortest(model: Model, editor: LatentEditor, inversion: Inversion, target: int) -> tuple[Tensor, Tensor]:
+    """Try three ways to the other class, and keep for each image the shortest that flips it."""
+    codes, ids = inversion.codes, inversion.ids
+    across = _to_class(model, codes, target)
+    starts = (torch.zeros_like(codes), 0.5 * across)
+    ways = [across, *(_search(model, ids, codes, start, target) for start in starts)]
+    best_move, best_image = across, editor.null(inversion)
+    best_length = torch.full((len(codes),), torch.inf, dtype=torch.float64)
+    for way in ways:
+        scale, image = _shorten(model, editor, inversion, way, target)
+        length = torch.from_numpy(_length(model, way * scale)).double()
+        missed = torch.from_numpy(_classes(model, image) != target)
+        length = torch.where(missed, 1e6 + length, length)
+        better = length < best_length
+        best_move = torch.where(better.unsqueeze(1), way * scale, best_move)
+        best_image = torch.where(better.view(-1, 1, 1, 1), image, best_image)
+        best_length = torch.minimum(best_length, length)
+    return best_move, best_image
+
+
+def _to_class(model: Model, codes: Tensor, target: int) -> Tensor:
+    """From the mean code of the nearest class that is not the target to the mean code of the target."""
+    means = model.class_codes
+    others = torch.tensor([k for k in range(len(means)) if k != target])
+    nearest = others[torch.cdist(codes, means[others]).argmin(1)]
+    return means[target] - means[nearest]
+
+
+def _search(model: Model, ids: tuple[str, ...], codes: Tensor, start: Tensor, target: int) -> Tensor:
     """Descend in white codes; each image keeps its move from when it first passed the wanted margin."""
     generator, spread = model.generator, _spread(model)
     noise = noise_for(ids, generator.image_shape, "counterfactual")
-    white = torch.zeros_like(codes)
+    white: Tensor = torch.linalg.lstsq(spread, start.T).solution.T
     done = torch.zeros(len(codes), dtype=torch.bool)
     for _ in range(_STEPS):
         with torch.enable_grad():
@@ -232,7 +260,8 @@ def _parts(model: Model, run: Explanation | None, moves: Tensor) -> list[str]:
         return ["no attribute of the run is significant"] * len(moves)
     inverse = torch.linalg.pinv(model.generator.code_cov.cpu())
     directions = torch.stack([find_concept(run, name).direction for name in words])
-    return [_split(move, directions, inverse, list(words)) for move in moves]
+    names = [f"{str(told).partition(', ')[0]} ({name})" for name, told in words.items()]
+    return [_split(move, directions, inverse, names) for move in moves]
 
 
 def _split(move: Tensor, directions: Tensor, inverse: Tensor, names: list[str]) -> str:
@@ -246,7 +275,7 @@ def _split(move: Tensor, directions: Tensor, inverse: Tensor, names: list[str]) 
         if amount**2 * float(norms[best]) < 0.02 * total:
             break
         left = left - amount * directions[best]
-        parts.append(f"{names[best]} {amount:+.2f}")
+        parts.append(f"{amount:+.2f} x {names[best]}")
     rest = float(left @ inverse @ left) / max(total, 1e-12)
     return ", ".join([*parts, f"{100 * rest:.0f} % of the move is none of these"])
 

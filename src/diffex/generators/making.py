@@ -19,7 +19,7 @@ from diffex.generators.autoencoder import DiffusionAutoencoder
 from diffex.generators.config import GeneratorConfig
 from diffex.generators.fitting import fit_generator
 from diffex.generators.gates import measure_gates
-from diffex.generators.model import FILE, Model, open_model, write_model
+from diffex.generators.model import FILE, Model, mean_codes, open_model, write_model
 from diffex.images import Images, require_classes, split_by_group
 
 _log = logging.getLogger("diffex")
@@ -113,7 +113,8 @@ def fit_model(request: FitRequest, folder: Path, device: torch.device) -> Model:
         "seconds": round(time.monotonic() - started, 1),
         "versions": {name: version(name) for name in ("diffex", "torch", "diffusers")},
     }
-    write_model(folder, classifier, gates, extra)
+    codes = mean_codes(generator, classifier, fitting)
+    write_model(folder, classifier, gates, codes, extra)
     return open_model(folder, device, None if (folder / "classifier").exists() else classifier)
 
 

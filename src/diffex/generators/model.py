@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
+from torch import Tensor
 
 from diffex.base.devices import resolve_device
 from diffex.base.errors import ClassifierError, FolderError, GateError
-from diffex.base.files import read_json, write_json
+from diffex.base.files import load_tensors, read_json, save_tensors, write_json
 from diffex.classifiers import Classifier, check_images, open_classifier
 from diffex.classifiers.blackbox import load_black_box
 from diffex.generators.autoencoder import DiffusionAutoencoder
@@ -18,6 +19,7 @@ from diffex.images import Images
 
 SCHEMA = 1
 FILE = "model.json"
+_CLASSES = "classes.safetensors"
 
 
 @final
@@ -37,6 +39,8 @@ class Model:
         Differentiable: the classifier itself, or its twin.
     gates : tuple of Gate
         Measured on held-out images.
+    class_codes : Tensor
+        ``(k, d)``: mean code of the fitting images of each predicted class.
     record : dict
         All of ``model.json``.
     """
@@ -46,6 +50,7 @@ class Model:
     classifier: Classifier
     guide: Classifier
     gates: tuple[Gate, ...]
+    class_codes: Tensor
     record: Mapping[str, Any]
 
     @property
@@ -107,8 +112,40 @@ def _said(channels: Sequence[str], size: Sequence[int], value_range: Sequence[fl
     return f"{'/'.join(channels)} of {size[0]}x{size[1]} px in [{low:g}, {high:g}]"
 
 
+@torch.no_grad()
+def mean_codes(generator: DiffusionAutoencoder, classifier: Classifier, images: Images) -> Tensor:
+    """Average the codes of the images of each predicted class.
+
+    Parameters
+    ----------
+    generator : DiffusionAutoencoder
+        Encodes.
+    classifier : Classifier
+        Predicts.
+    images : Images
+        The fitting images; up to about 1,000 are read.
+
+    Returns
+    -------
+    Tensor
+        ``(k, d)``; the mean of all codes for a class that is never predicted.
+    """
+    codes, classes = [], []
+    some = images.subset(range(0, len(images), max(1, len(images) // 1000)))
+    for _, x in some.batches(128):
+        codes.append(generator.encode(x))
+        classes.append(classifier.logits(x, images.value_range).argmax(1).cpu())
+    z, label = torch.cat(codes), torch.cat(classes)
+    count = len(classifier.card.class_names)
+    return torch.stack([(z[label == k] if bool((label == k).any()) else z).mean(0) for k in range(count)])
+
+
 def write_model(
-    folder: Path, classifier: Classifier, gates: Sequence[Gate], extra: Mapping[str, Any]
+    folder: Path,
+    classifier: Classifier,
+    gates: Sequence[Gate],
+    class_codes: Tensor,
+    extra: Mapping[str, Any],
 ) -> None:
     """Write ``model.json``, last of all files of the folder.
 
@@ -120,9 +157,12 @@ def write_model(
         Its address, card and state hash are kept.
     gates : sequence of Gate
         As measured.
+    class_codes : Tensor
+        From `mean_codes`.
     extra : mapping
         What else to keep: data fingerprint, seconds, versions; ``generator`` where it is in another folder.
     """
+    save_tensors(folder / _CLASSES, {"codes": class_codes})
     own = (folder / "classifier" / "config.json").exists()
     record = {
         "schema": SCHEMA,
@@ -189,4 +229,5 @@ def open_model(
     guide = classifier if classifier.differentiable else load_black_box(folder / "twin").to(device)
     gates = tuple(Gate(**{k: v for k, v in gate.items() if k != "passed"}) for gate in record["gates"])
     generator = DiffusionAutoencoder.load(folder / record.get("generator", "."), device)
-    return Model(str(folder), generator, classifier, guide, gates, record)
+    codes = load_tensors(folder / _CLASSES)["codes"]
+    return Model(str(folder), generator, classifier, guide, gates, codes, record)

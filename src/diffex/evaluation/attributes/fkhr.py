@@ -144,7 +144,7 @@ def _measure_target(bench: Bench, row: str, target: str, other: str, way: int) -
     cells = unselected(test.of_class(other), explanation, bench.size(256, 32), bench.seed)
     index = model.classifier.card.class_names.index(target)
     pairs = render_pairs(cells, model, top, top.strength, index, bench.seed)
-    yield from _numbers(bench, row, test, cells, pairs, top, way)
+    yield from edit_numbers(bench, row, test, cells, pairs, top, way)
 
 
 def unselected(cells: Images, explanation: Explanation, count: int, seed: int) -> Images:
@@ -170,9 +170,33 @@ def unselected(cells: Images, explanation: Explanation, count: int, seed: int) -
     return sample(cells.subset([i for i, name in enumerate(cells.ids) if name not in selecting]), count, seed)
 
 
-def _numbers(
+def edit_numbers(
     bench: Bench, row: str, test: Images, cells: Images, pairs: Pairs, top: Top, way: int
 ) -> Iterator[Measured]:
+    """Measure what the edits of one attribute do to cells.
+
+    Parameters
+    ----------
+    bench : Bench
+        Its seed.
+    row : str
+        Id of the row.
+    test : Images
+        Real cells of both classes, for the gap between them.
+    cells : Images
+        That were edited.
+    pairs : Pairs
+        Their null edits and edits.
+    top : Top
+        The attribute; where it is not on the manifold, no number passes.
+    way : int
+        +1 where the nucleus/ring ratio should rise, -1 where it should fall.
+
+    Yields
+    ------
+    Measured
+        Flips, direction and size of the change of the ratio, share of the protein's channel.
+    """
     note = f"{top.words}; strength {top.strength:g}" + ("" if top.on_manifold else ", not on the manifold")
     holds, verb = top.on_manifold, "rises" if way > 0 else "falls"
     flips = wilson(int(pairs.flipped[pairs.fresh].sum()), int(pairs.fresh.sum()))

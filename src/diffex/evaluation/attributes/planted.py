@@ -127,7 +127,7 @@ def _edits(
     content: list[Any] = [*hashes, bench.quick, bench.seed, code_hash(RUN_ROOMS)]
     path = bench.stage(f"edits-{name}", content) / "edits.safetensors"
     if not path.exists():
-        model = Model("shipped", generator, voice, voice, (), {})
+        model = Model("shipped", generator, voice, voice, (), torch.zeros(2, generator.latents), {})
         factors, margins = _rendered(bench, cells, model, oracle.reader, target)
         save_tensors(path, {"factors": _tensor(factors), "margins": _tensor(margins)})
     kept = load_tensors(path)
