@@ -49,8 +49,7 @@ def rendered(count: int, seed: int, factors: NDArray[np.float64] | None = None) 
     drawn = cells.sample_factors(count, seed) if factors is None else factors
     seeds = np.arange(count) + 1_000_000 * seed
     parts = [cells.render(drawn[i : i + 500], seeds[i : i + 500]) for i in range(0, count, 500)]
-    images = images_from_arrays(torch.cat(parts), channel_names=("nucleus", "cytoplasm", "organelle"))
-    return images
+    return images_from_arrays(torch.cat(parts), channel_names=("nucleus", "cytoplasm", "organelle"))
 
 
 def factor_guide(
@@ -59,7 +58,7 @@ def factor_guide(
     """Fit the network of factors, or open it."""
     sample = images.read(np.arange(512))
     card = ClassifierCard(
-        class_names=tuple(f"factor {k}" for k in range(12)) + ("none",),
+        class_names=(*(f"factor {k}" for k in range(12)), "none"),
         size=images.size,
         channels=3,
         mean=tuple(sample.mean(dim=(0, 2, 3)).tolist()),

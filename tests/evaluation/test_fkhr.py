@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from diffex.evaluation.attributes.ablation import VARIANTS
+from diffex.evaluation.attributes.ablation import VARIANTS, comparison
 from diffex.evaluation.attributes.fkhr import channel_energy, energy_share, ratio_column
 from diffex.evaluation.attributes.stability import reliabilities
 from diffex.evaluation.pictures import save_grid
 from diffex.evaluation.resampling import bootstrap, bootstrap_mean, cosine
+from diffex.evaluation.rows import Measured
 from diffex.generators import GeneratorConfig
 
 
@@ -64,3 +65,13 @@ def test_grid_is_written(tmp_path, channels):
     pictures = np.random.default_rng(0).random((2, 3, channels, 8, 8)).astype(np.float32)
     save_grid(pictures, tmp_path / "figures" / "grid.png")
     assert (tmp_path / "figures" / "grid.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_ablation_is_a_line_per_variant():
+    told = {
+        name: [Measured("A11", f"{name}: {what}", value, "reported") for what in ("flips", "PSNR")]
+        for name, value in (("default", 0.1), ("no KL", 0.2))
+    }
+    lines = comparison(told).splitlines()
+    assert lines[0] == "| variant | flips | PSNR |"
+    assert lines[3] == "| no KL | 0.2 | 0.2 |"

@@ -97,7 +97,7 @@ def discriminate(real: FloatArray, other: FloatArray, pairs: NDArray[np.int64]) 
 
 def match_on_logit(
     wanted: FloatArray, have: FloatArray, caliper: float
-) -> tuple[NDArray[np.int64], FloatArray]:
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """For each edit, the reconstruction of a real cell whose logit is nearest; every cell used once.
 
     Parameters
@@ -109,13 +109,14 @@ def match_on_logit(
 
     Returns
     -------
-    (ndarray of int, ndarray of bool)
-        Positions in `have`, and whether the match is within the caliper.
+    (ndarray of int, ndarray of bool), each of shape (n,)
+        Positions in `have`, and whether the match is within the caliper. Where there are more edits than
+        cells, those left over have position 0 and no match.
     """
     from scipy.optimize import linear_sum_assignment
 
     cost = np.abs(wanted[:, None] - have[None, :])
     rows, columns = linear_sum_assignment(np.minimum(cost, 10 * caliper))
-    order = np.argsort(rows)
-    matched = columns[order]
-    return matched, cost[np.arange(len(wanted)), matched] <= caliper
+    matched, within = np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=bool)
+    matched[rows], within[rows] = columns, cost[rows, columns] <= caliper
+    return matched, within

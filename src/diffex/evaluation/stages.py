@@ -17,8 +17,8 @@ from diffex.runs import Explanation, read_run, write_run
 
 _HEAD = "explanation.json"
 _QUICK: dict[str, Any] = {
-    "images": 32,
-    "concepts": 24,
+    "images": 48,
+    "concepts": 40,
     "top": 2,
     "strengths": (0.5, 1.0, 2.0),
     "verify_depth": 2,

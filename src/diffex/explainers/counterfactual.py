@@ -93,10 +93,10 @@ def counterfactuals(
     Notes
     -----
     Three ways are tried and the shortest that flips is kept: the difference of the mean codes of two
-    classes, and gradient descent from 0 and from halfway along it. Gradient steps in white codes minimise ``|u|^2 / 2d + max(0, margin wanted - margin)`` through the
-    one-step renderer (after Wachter et al. 2017); the move is then shortened at full depth, by
-    bisection, to the least that still flips. Codes farther out than 99.5 % of the fitting images' are
-    pulled back.
+    classes, and gradient descent from 0 and from halfway along it. Gradient steps in white codes minimise
+    ``|u|^2 / 2d + max(0, margin wanted - margin)`` through the one-step renderer (after Wachter et al.
+    2017); every move is then shortened at full depth, by bisection, to the least that still flips. Codes
+    farther out than 99.5 % of the fitting images' are pulled back.
     """
     model.check_images(images)
     index = target_index(model.classifier.card.class_names, target)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from diffex.base.files import read_json, write_json
+from diffex.base.files import read_json, write_json, write_text
 from diffex.classifiers import Classifier
 from diffex.editors import LatentEditor
 from diffex.evaluation.bench import FIT_ROOMS, Bench, code_hash
@@ -56,6 +56,7 @@ def measure_ablation(bench: Bench) -> Iterator[Measured]:
     small = {"steps": 6, "latents": 8, "widths": (16, 32), "batch_size": 12}
     base = generator_config(bench, {"steps": _STEPS}, small)
     start: DiffusionAutoencoder | None = None
+    told: dict[str, list[Measured]] = {}
     for name, changes in VARIANTS.items():
         config = base.model_copy(update=dict(changes))
         if name == ADAPTED:
@@ -65,7 +66,28 @@ def measure_ablation(bench: Bench) -> Iterator[Measured]:
         guide = None if name == UNAWARE else classifier
         model, seconds = _fitted(bench, fitting, guide, config, start if name == ADAPTED else None)
         start = model if name == UNAWARE else start
-        yield from _numbers(name, model, classifier, held_out, bench, config.steps, seconds)
+        told[name] = list(_numbers(name, model, classifier, held_out, bench, config.steps, seconds))
+        yield from told[name]
+        write_text(bench.figure("ablation.md"), comparison(told))
+
+
+def comparison(told: Mapping[str, list[Measured]]) -> str:
+    """Lay variants out as a Markdown table, a line each.
+
+    Parameters
+    ----------
+    told : mapping of str to list of Measured
+        The same numbers for every variant, each named ``variant: what``.
+
+    Returns
+    -------
+    str
+        The table.
+    """
+    heads = [found.what.split(": ", 1)[1] for found in next(iter(told.values()))]
+    lines = [["variant", *heads], ["---"] * (len(heads) + 1)]
+    lines += [[name, *[f"{one.value:.3g}" for one in found]] for name, found in told.items()]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def _adapt_steps(bench: Bench) -> int:

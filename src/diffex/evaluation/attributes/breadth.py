@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 
 from diffex.classifiers import balanced_accuracy_interval
+from diffex.editors import LatentEditor
 from diffex.effects.intervals import wilson
 from diffex.evaluation.attributes.top import render_pairs, top_attribute
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.demo import SHIPPED_RULES, TARGET
-from diffex.evaluation.pictures import save_strip
+from diffex.evaluation.pictures import save_grid, save_strip
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.sets import BCCD, CIFAR, JURKAT, open_bccd, open_jurkat, open_pair, planted
 from diffex.evaluation.stages import attribute_config, explained, fitted, gate_words, generator_config
@@ -21,6 +22,8 @@ from diffex.generators.model import Model
 from diffex.generators.presets import load_preset
 from diffex.images import Images, sample
 
+_SHOWN = 8
+_NOISES: tuple[Literal["fresh", "inverted"], ...] = ("fresh", "inverted")
 _TINY = {"steps": 12, "latents": 8, "widths": (16, 32), "batch_size": 12}
 
 
@@ -116,6 +119,7 @@ def _run_through(
         seconds=made.seconds, note=made.note,
     )  # fmt: skip
     yield from _quality(row, name, made.model, test, bench.seed)
+    save_reconstructions(made.model, sample(test, _SHOWN, bench.seed), bench, f"{name}_reconstructions.png")
     explanation = explained(bench, f"{name}-{target}", test, made.model, attribute_config(bench, target))
     cost = float(explanation.cost["seconds_total"])
     yield Measured(row, f"{name}: minutes of attributes, target {target}", cost / 60, REPORTED, seconds=cost)
@@ -133,6 +137,26 @@ def _run_through(
     yield Measured(
         row, f"{name}: share that the top attribute flips", flips[0], REPORTED, *flips[1:], note=note
     )
+
+
+def save_reconstructions(model: Model, cells: Images, bench: Bench, name: str) -> None:
+    """Save a picture: cells, rendered again on fresh noise and on their own inverted noise.
+
+    Parameters
+    ----------
+    model : Model
+        Encodes and renders, at full depth.
+    cells : Images
+        A few.
+    bench : Bench
+        Its seed, and where figures go.
+    name : str
+        Of the file.
+    """
+    x = cells.read()
+    editors = [LatentEditor(model.generator, noise, None, bench.seed) for noise in _NOISES]
+    again = [editor.null(editor.invert(x, cells.ids)) for editor in editors]
+    save_grid(np.stack([v.numpy() for v in (x, *again)], axis=1), bench.figure(name))
 
 
 def _quality(row: str, name: str, model: Model, test: Images, seed: int) -> Iterator[Measured]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+import torch
 
 from diffex.base.files import load_tensors, save_tensors, write_json
 from diffex.classifiers import Classifier
@@ -155,8 +156,6 @@ def _rendered(
 
 
 def _tensor(values: FloatArray) -> Any:
-    import torch
-
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
