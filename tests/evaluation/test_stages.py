@@ -14,7 +14,7 @@ def test_black_box_is_fitted_once(bench, cells):
 
 
 def test_quick_configurations_are_small(bench):
-    assert generator_config(bench, {"steps": 900}).steps < 100
+    assert generator_config(bench, {"steps": 900}).steps < 200
     assert attribute_config(bench, "treated").images < 64
 
 

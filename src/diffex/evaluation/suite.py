@@ -141,4 +141,6 @@ def measure_rows(task: Task, bench: Bench) -> Iterator[Row]:
 
 
 def _verdict(row: Row) -> str:
-    return "undecided" if row.undecided else ("passed" if row.passed else "FAILED")
+    if row.target == REPORTED:
+        return ""
+    return ("passed" if row.passed else "FAILED") + (", undecided" if row.undecided else "")

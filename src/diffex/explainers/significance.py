@@ -9,6 +9,7 @@ from diffex.effects.arrays import SIGNS
 from diffex.effects.matrix import EffectMatrix
 from diffex.effects.nulls import linear_effects, random_direction_null
 from diffex.effects.ranking import TableSettings, effect_table
+from diffex.effects.replication import replication_units
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.preparing import Prepared
 
@@ -90,7 +91,7 @@ def within_strata(
     half : ndarray of bool, shape (n,)
         The halves are treated apart.
     groups : ndarray of str, shape (n,), optional
-        Units of replication; else images are.
+        Units of replication where they are enough; else images are.
 
     Returns
     -------
@@ -101,7 +102,7 @@ def within_strata(
     result = effects.copy()
     for part in (half, ~half):
         present = np.unique(strata[part])
-        units = part.sum() if groups is None else len(np.unique(groups[part]))
+        units = len(replication_units(int(part.sum()), None if groups is None else groups[part]).sizes)
         scale = np.sqrt((units - 1) / max(units - len(present), 1))
         middle = effects[part].mean(0)
         for stratum in present:

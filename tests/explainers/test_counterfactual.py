@@ -1,0 +1,76 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from diffex.base.errors import FolderError, InputError
+from diffex.explainers.counterfactual import counterfactuals
+
+
+@pytest.fixture(scope="session")
+def two(new_cells, model):
+    """Two cells that the classifier calls by their class."""
+    said = model.classifier.logits(new_cells.read(), new_cells.value_range).argmax(1).numpy()
+    rows = [int(np.flatnonzero(said == k)[0]) if (said == k).any() else k for k in (0, 1)]
+    return new_cells.subset(rows)
+
+
+@pytest.fixture(scope="session")
+def done(two, model, explained, tmp_path_factory):
+    return counterfactuals(two, model, "treated", explained, tmp_path_factory.mktemp("cf") / "out")
+
+
+def test_a_row_per_image_with_words(done, two):
+    table = done.table
+    assert list(table["id"]) == list(two.ids)
+    assert (table["distance"] >= 0).all()
+    assert (table["flipped"] == (table["margin_counterfactual"] > 0)).all()
+    moved_toward = table["margin_counterfactual"] >= table["margin_null"] - 0.05
+    assert (moved_toward | table["flipped"]).all()
+    assert all(text.count(",") >= 4 for text in table["changes"])
+    assert all("of the move is none of these" in text for text in table["parts"])
+    assert str(done).count("margin") == 2 and f"Pictures are in {done.out}." in str(done)
+
+
+def test_pictures_and_tables_are_written(done, two):
+    for kind in ("counterfactual", "null"):
+        assert sum(path.is_file() for path in (done.out / kind).rglob("*")) == len(two)
+    assert len(pd.read_csv(done.out / "counterfactuals.csv")) == len(two)
+    rows = json.loads((done.out / "counterfactuals.json").read_text())
+    assert [row["id"] for row in rows] == list(two.ids)
+
+
+def test_what_is_the_target_already_needs_no_move(two, model, tmp_path):
+    """Whatever the null edits are called costs next to nothing to reach."""
+    found = counterfactuals(two, model, "control", None, tmp_path / "out").table
+    easy = found["margin_null"] > 0.5
+    assert easy.any()
+    assert (found.loc[easy, "distance"] < 0.1).all()
+    assert (found["parts"] == "").all()
+
+
+def test_the_same_request_may_go_on_and_no_other(done, two, model, explained):
+    before = (done.out / "counterfactuals.csv").read_text()
+    again = counterfactuals(two, model, "treated", explained, done.out)
+    assert (again.out / "counterfactuals.csv").read_text() == before
+    with pytest.raises(FolderError, match="another command"):
+        counterfactuals(two, model, "control", explained, done.out)
+    assert (done.out / "counterfactuals.csv").read_text() == before
+
+
+def test_bad_requests_write_nothing(two, model, tmp_path):
+    with pytest.raises(InputError, match="--target got 'dead'"):
+        counterfactuals(two, model, "dead", None, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(FolderError, match="thesis.txt"):
+        counterfactuals(two, model, "treated", None, tmp_path / "full")
+
+
+def test_the_classifier_is_left_alone(done, two, model):
+    assert not any(p.requires_grad for p in model.generator.parameters())
+    assert torch.is_grad_enabled()
+    assert model.classifier.state_hash() == model.record["classifier"]["state_hash"]
