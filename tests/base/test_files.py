@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from diffex.base.errors import FolderError
-from diffex.base.files import atomic_path, load_tensors, plain, read_json, save_tensors, write_json, write_text
+from diffex.base.files import (
+    atomic_path,
+    load_tensors,
+    plain,
+    read_json,
+    save_tensors,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -23,9 +31,14 @@ def test_a_file_is_whole_or_absent(tmp_path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
 def test_an_error_leaves_nothing_and_the_old_file_as_it_was(tmp_path, error):
     write_text(tmp_path / "old.txt", "old")
-    with pytest.raises((error, FolderError)), atomic_path(tmp_path / "old.txt") as temporary:
-        temporary.write_text("half")
-        raise error
+
+    def stop_halfway():
+        with atomic_path(tmp_path / "old.txt") as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises((error, FolderError)):
+        stop_halfway()
     assert names(tmp_path) == ["old.txt"]
     assert (tmp_path / "old.txt").read_text() == "old"
 
@@ -38,7 +51,14 @@ def test_a_disk_that_refuses_is_said(tmp_path):
 
 @pytest.mark.parametrize("name", ["核 \N{MICRO SIGN}m.json", "a'b\"c.json"])
 def test_json_keeps_what_numpy_holds(tmp_path, name):
-    value = {"n": np.int64(3), "x": np.float32(0.5), "nan": float("nan"), "t": (1, 2), "a": np.eye(2), 5: "核"}
+    value = {
+        "n": np.int64(3),
+        "x": np.float32(0.5),
+        "nan": float("nan"),
+        "t": (1, 2),
+        "a": np.eye(2),
+        5: "核",
+    }
     write_json(tmp_path / name, value)
     assert read_json(tmp_path / name) == {
         "n": 3, "x": 0.5, "nan": None, "t": [1, 2], "a": [[1.0, 0.0], [0.0, 1.0]], "5": "核",

@@ -22,7 +22,9 @@ def test_statistics_have_the_documented_width_and_units():
     assert statistics.shape == (5, 2 * (4 + 5 + 12 + 16))
     assert statistics.dtype == np.float64
     assert np.isfinite(statistics).all()
-    assert np.isfinite(image_statistics(torch.zeros(2, 2, 28, 28), SD)).all(), "an empty picture has statistics"
+    assert np.isfinite(image_statistics(torch.zeros(2, 2, 28, 28), SD)).all(), (
+        "an empty picture has statistics"
+    )
     scaled = image_statistics(x * torch.tensor(SD).view(-1, 1, 1), SD)
     np.testing.assert_allclose(scaled, image_statistics(x, (1.0, 1.0)), atol=1e-3)
 
@@ -47,7 +49,9 @@ def test_alike_sets_cannot_be_told_apart():
     """Two samples of one population; identical sets would be paired in the folds and fall below 0.5."""
     found = [
         discriminate(
-            image_statistics(pictures(60, seed), SD), image_statistics(pictures(60, seed + 50), SD), np.arange(60)
+            image_statistics(pictures(60, seed), SD),
+            image_statistics(pictures(60, seed + 50), SD),
+            np.arange(60),
         )
         for seed in range(4)
     ]

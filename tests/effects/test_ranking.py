@@ -128,3 +128,11 @@ def test_refuses_shapes_that_disagree() -> None:
         effect_table(matrix, flips, every, p[:1], half)
     with pytest.raises(InputError, match="2 or more in either half"):
         effect_table(matrix, flips, every, p, np.ones(8, dtype=bool))
+
+
+def test_flip_rates_are_unknown_where_every_image_is_the_target_already() -> None:
+    matrix, half = np.random.default_rng(0).normal(size=(20, 3, 2)), np.arange(20) < 10
+    every = np.ones_like(matrix, dtype=bool)
+    table = effect_table(matrix, every, half, np.ones((3, 2)), half, settings=QUICK)
+    assert table["flip_rate"].isna().all()
+    assert (table["flip_low"] == 0).all() and (table["flip_high"] == 1).all()

@@ -16,7 +16,7 @@ def cells():
 
 
 def explanation_of(images, rows, order=slice(None)):
-    """Codes that are the factors themselves; `rows` are (concept, factor, sign, significant, effect, kind)."""
+    """Codes that are the factors themselves; `rows` are concept, factor, sign, significant, effect, kind."""
     codes = images.table[[f"factor_{name}" for name in FACTORS]].to_numpy()[order]
     table = pd.DataFrame({"id": np.array(images.ids)[order]})
     table = table.assign(**{f"code_{k}": codes[:, k] for k in range(len(FACTORS))})
@@ -76,7 +76,7 @@ def test_nothing_significant_finds_nothing(cells):
 def test_planted_signs_are_those_of_the_rule(rule):
     """Raising a planted factor as it is signed raises the share of the treated class."""
     images = demo_cells(rule, 0, 800)
-    assert images.labels.mean() == pytest.approx(0.5, abs=0.15)
+    assert images.labels.mean() == pytest.approx(0.5, abs=0.2)
     for factor, sign in PLANTED[rule].items():
         assert sign * np.corrcoef(images.table[f"factor_{factor}"], images.labels)[0, 1] > 0.15, factor
 

@@ -41,6 +41,18 @@ def test_off_the_manifold_is_said():
     assert "At strength 0.5 it turns 10 %" in second and "take this with care" in second
 
 
+def test_nothing_left_to_flip_is_said():
+    lone = verified()
+    lone.dose["flip_rate"] = np.nan
+    second = answer(effects(), [lone], "drug", "images", 0)[1]
+    assert second.startswith("All images tried are the target class already") and "nan" not in second
+
+
+def test_the_false_discovery_rate_is_the_one_asked_for():
+    assert "rate of 10 %" in answer(effects(), [verified()], "drug", "images", 0, 0.1)[2]
+    assert "rate of 10 %" in answer(effects((False,) * 4), [], "drug", "images", 0, 0.1)[1]
+
+
 def test_nothing_found_is_said():
     first, second, third = answer(effects((False,) * 4), [], "drug", "images", 0)
     assert first.startswith("No change that was tried moves the classifier's score for drug")
@@ -52,7 +64,11 @@ def test_nothing_found_is_said():
     ("unit", "groups", "said"),
     [
         ("groups", 12, "Intervals are over 12 groups (50 images)."),
-        ("images", 4, "Intervals are over 50 images within these 4 groups; they do not speak for other groups."),
+        (
+            "images",
+            4,
+            "Intervals are over 50 images within these 4 groups; they do not speak for other groups.",
+        ),
         ("images", 0, "Intervals are over 50 images."),
     ],
 )

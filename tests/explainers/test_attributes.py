@@ -103,6 +103,7 @@ def test_the_other_target_gives_the_mirror_image(tiny, new_cells, model, explain
     np.testing.assert_allclose(a, -b, atol=1e-6)
     assert np.abs(a).max() > 1e-3
     assert other.summary["target"] == "control"
+    assert not any("nan" in sentence for sentence in other.summary["answer"])
 
 
 def test_class_order_is_the_cards_and_not_the_folders(tiny, tmp_path, new_cells, model, explained):
@@ -161,9 +162,7 @@ def test_concepts_do_not_hang_on_the_images_they_are_judged_by(tiny, new_cells, 
 
 
 def test_random_directions_alone_discover_nothing(tiny, new_cells, model, prepared):
-    found = explain_attributes(
-        new_cells, model, tiny.config(concepts=40, kinds=("random",), q=0.05)
-    )
+    found = explain_attributes(new_cells, model, tiny.config(concepts=40, kinds=("random",), q=0.05))
     assert set(found.effects["kind"]) == {"random"}
     assert len(found.effects) == 16
     assert not found.effects["significant"].any()

@@ -44,8 +44,9 @@ def measured_of(**change_sd):
     for q in QUANTITIES:
         change = change_sd.get(q.name, 0.0)
         rows.append(
-            {"quantity": q.name, "words": q.words, "unit": q.unit, "kind": q.kind, "log": q.unit != "log2" and q.log,
-             "change": change, "low": change - 0.01, "high": change + 0.01, "change_sd": change}
+            {"quantity": q.name, "words": q.words, "unit": q.unit, "kind": q.kind,
+             "log": q.unit != "log2" and q.log, "change": change, "low": change - 0.01,
+             "high": change + 0.01, "change_sd": change}
         )  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -125,7 +126,9 @@ def test_off_target_counts_what_the_name_does_not_say():
     null = original + 0.1
     edit = null + np.array([20.0, 0, 0, 0, 0])
     spread = np.array([10.0, 1, 1, 1, 0.0])
-    assert off_target(original, null, edit, spread, set()) == pytest.approx(2 / 4), "a constant one is left out"
+    assert off_target(original, null, edit, spread, set()) == pytest.approx(2 / 4), (
+        "a constant one is left out"
+    )
     assert off_target(original, null, edit, spread, {"area_px"}) == pytest.approx(0.0, abs=1e-9)
 
 

@@ -14,7 +14,7 @@ from diffex.images.planted_labels import LinearRule
 CPU = torch.device("cpu")
 RULE = LinearRule({"cytoplasm_intensity": 1.0})
 GENERATOR = GeneratorConfig(latents=8, widths=(16, 16, 16), steps=4, batch_size=16, depth=2)
-BLACK_BOX_STEPS, TAUGHT_STEPS = 60, 80
+BLACK_BOX_STEPS, TAUGHT_STEPS = 40, 100
 
 
 def cells(count=96, seed=1, **more):
@@ -47,6 +47,8 @@ def fit(images, folder, classifier=None):
 def teach(generator, x):
     """Render images back from their codes in one step, whatever the noise."""
     g = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        generator.decoder.code[0].weight.mul_(8)  # codes begin small, and would be overlooked
     weights = [p.requires_grad_(True) for p in generator.parameters()]
     optimizer = torch.optim.Adam(weights, lr=3e-3)
     goal = generator.pixels.to_model(x)
@@ -67,7 +69,7 @@ def teach(generator, x):
 def config(**more):
     """Of an explanation that takes about a second."""
     fields = {
-        "target": "treated", "images": 48, "concepts": 24, "top": 1, "strengths": (0.5, 1.0), "verify_depth": 1,
-        "verify_images": 16, "shown": 2, "force": True,
+        "target": "treated", "images": 48, "concepts": 24, "top": 1, "strengths": (0.5, 1.0),
+        "verify_depth": 1, "verify_images": 16, "shown": 2, "force": True,
     }  # fmt: skip
     return AttributeConfig(**fields | more)

@@ -110,7 +110,7 @@ def effect_table(
 
 
 def _flip_rates(flips: BoolArray, counted: BoolArray, level: float) -> pd.DataFrame:
-    chosen = flips[counted].reshape(int(counted.sum()), -1)
+    chosen = flips[counted].reshape(int(counted.sum()), flips.shape[1] * flips.shape[2])
     rates = [wilson(int(successes), len(chosen), level) for successes in chosen.sum(axis=0)]
     return pd.DataFrame(rates, columns=["flip_rate", "flip_low", "flip_high"])
 

@@ -1,12 +1,13 @@
 """The answer in three sentences, from numbers alone."""
 
+import numpy as np
 import pandas as pd
 
 from diffex.explainers.verifying import Verified
 
 
 def answer(
-    effects: pd.DataFrame, verified: list[Verified], target: str, unit: str, groups: int
+    effects: pd.DataFrame, verified: list[Verified], target: str, unit: str, groups: int, q: float = 0.05
 ) -> tuple[str, str, str]:
     """Say what the classifier goes by, how much, and how sure that is.
 
@@ -22,6 +23,8 @@ def answer(
         What intervals are over.
     groups : int
         How many groups there are.
+    q : float
+        False discovery rate.
 
     Returns
     -------
@@ -34,8 +37,8 @@ def answer(
         return (
             f"No change that was tried moves the classifier's score for {target} more than an arbitrary "
             "change of equal size would.",
-            f"{len(tested)} changes (concepts and signs) were tested on {int(tested['n'].max())} images; "
-            "none is significant at a false discovery rate of 5 %.",
+            f"{len(tested)} changes (concepts and signs) were tested on {int(effects['n'].max())} images; "
+            f"none is significant at a false discovery rate of {100 * q:g} %.",
             _sureness(effects, unit, groups),
         )
     best = verified[0]
@@ -44,13 +47,15 @@ def answer(
         f"The classifier calls an image {target} when this changes: {row['words']}.",
         f"{_flips(best)} {_effect(row)}",
         f"{len(found)} of {len(tested)} tested changes (concepts and signs) are significant at a false "
-        f"discovery rate of 5 %. {_sureness(effects, unit, groups)}",
+        f"discovery rate of {100 * q:g} %. {_sureness(effects, unit, groups)}",
     )
 
 
 def _flips(best: Verified) -> str:
     dose = best.dose
     row = dose.iloc[(dose["strength"] - best.strength).abs().argmin()]
+    if np.isnan(row["flip_rate"]):
+        return "All images tried are the target class already, so none could be turned into it."
     where = "" if row["on_manifold"] else " (edited images can be told from real ones: take this with care)"
     return (
         f"At strength {row['strength']:g} it turns {100 * row['flip_rate']:.0f} % of the other images "

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 
 from diffex.concepts import Concept, merge_duplicates, propose_concepts
-from diffex.editors import Inversion
 from diffex.effects.arrays import SIGNS
 from diffex.effects.matrix import EffectMatrix, effect_matrix
 from diffex.effects.strengths import calibrate, typical_size
@@ -118,17 +117,9 @@ def calibrated_concepts(prepared: Prepared, config: AttributeConfig) -> tuple[li
     selecting = np.flatnonzero(prepared.half)
     some = selecting[np.linspace(0, len(selecting) - 1, min(len(selecting), _SIZE_IMAGES)).astype(int)]
     few = some[np.linspace(0, len(some) - 1, min(len(some), _CALIBRATION_IMAGES)).astype(int)]
-    size = typical_size(prepared.screen, _rows(prepared, some), prepared.ledger)
-    concepts = calibrate(
-        merged, prepared.screen, _rows(prepared, few), evidence.metric, size, prepared.ledger
-    )
+    size = typical_size(prepared.screen, prepared.rows(some), prepared.ledger)
+    concepts = calibrate(merged, prepared.screen, prepared.rows(few), evidence.metric, size, prepared.ledger)
     return concepts, size, len(proposed)
-
-
-def _rows(prepared: Prepared, rows: NDArray[np.int64]) -> Inversion:
-    whole = prepared.inversion
-    index = torch.from_numpy(rows)
-    return Inversion(tuple(whole.ids[i] for i in rows), whole.codes[index], whole.noise[index])
 
 
 def _verify_best(

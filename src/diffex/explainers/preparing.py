@@ -71,6 +71,12 @@ class Prepared:
     ledger: CostLedger
     labels_are_predictions: bool
 
+    def rows(self, rows: NDArray[np.int64]) -> Inversion:
+        """Pick images of the inversion by position in the sample."""
+        index = torch.from_numpy(rows)
+        ids = tuple(self.inversion.ids[i] for i in rows)
+        return Inversion(ids, self.inversion.codes[index], self.inversion.noise[index])
+
 
 def target_index(class_names: tuple[str, ...], target: str) -> int:
     """Find a class by name.

@@ -1,17 +1,57 @@
 """Test every row of the effect matrix, within classes, against zero and against arbitrary directions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from diffex.base.noise import derive_seed
 from diffex.concepts import Concept
+from diffex.concepts.sources import random_directions
 from diffex.effects.arrays import SIGNS
-from diffex.effects.matrix import EffectMatrix
+from diffex.effects.matrix import EffectMatrix, effect_matrix
 from diffex.effects.nulls import linear_effects, random_direction_null
 from diffex.effects.ranking import TableSettings, effect_table
 from diffex.effects.replication import replication_units
+from diffex.effects.strengths import calibrate
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.preparing import Prepared
+
+_NULL_DIRECTIONS = 48
+_NULL_IMAGES = 48
+
+
+def rendered_null(prepared: Prepared, size: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Render further random directions on some estimating images: how effects follow their prediction.
+
+    The pool's own random directions are too few to calibrate the null sharply; these cost little, since the
+    relation of rendered to predicted effect needs few images.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Renderer, gradients, evidence.
+    size : float
+        The common size.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        Rendered and predicted mean effects, a pair per direction and sign.
+    """
+    rows = np.flatnonzero(~prepared.half)
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _NULL_IMAGES)).astype(int)]
+    part = prepared.rows(rows)
+    evidence = replace(prepared.evidence, seed=derive_seed("null", prepared.evidence.seed))
+    drawn = random_directions.propose(evidence, _NULL_DIRECTIONS)
+    few = prepared.rows(rows[:8])
+    drawn = calibrate(drawn, prepared.screen, few, evidence.metric, size, prepared.ledger)
+    sizes = prepared.screen.generator.pixels.size
+    matrix = effect_matrix(prepared.screen, prepared.judge, part, drawn, sizes, purpose="null calibration")
+    directions = np.stack([c.direction.double().numpy() for c in drawn])
+    predicted = linear_effects(prepared.gradients[rows], directions)[:, None] * np.array(SIGNS)
+    return matrix.effects(prepared.target).mean(0).ravel(), predicted.ravel()
 
 
 def ranked_table(
@@ -44,9 +84,14 @@ def ranked_table(
     gradients = prepared.gradients[estimating]
     linear = linear_effects(gradients, directions)[:, None] * np.array(SIGNS)
     random = np.array([c.kind == "random" for c in concepts])
+    rendered, predicted = rendered_null(prepared, size)
     null = random_direction_null(
         gradients, prepared.evidence.metric, prepared.evidence.covariance, size, seed=config.seed
-    ).calibrated(mean[random].ravel(), linear[random].ravel(), config.seed)
+    ).calibrated(
+        np.concatenate([mean[random].ravel(), rendered]),
+        np.concatenate([linear[random].ravel(), predicted]),
+        config.seed,
+    )
     table = effect_table(
         within_strata(effects, _strata(prepared), prepared.half, prepared.images.groups),
         matrix.flips(prepared.target),

@@ -63,7 +63,7 @@ def summarise(
         "target": config.target,
         "class_names": list(card.class_names),
         "seed": config.seed,
-        "answer": list(answer(table, verified, config.target, unit, groups)),
+        "answer": list(answer(table, verified, config.target, unit, groups, config.q)),
         "classifier": {
             "address": model.classifier.address,
             "state_hash": model.classifier.state_hash(),
