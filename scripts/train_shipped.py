@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from diffex.base.devices import resolve_device
 from diffex.base.files import load_tensors, save_tensors
+from diffex.base.hashing import hash_value
 from diffex.classifiers import Classifier, ClassifierCard
 from diffex.classifiers.blackbox import SmallConvNet, load_black_box, standardise
 from diffex.classifiers.fitting import fit_black_box
@@ -83,6 +84,39 @@ def factor_guide(
     return Classifier(network.cpu(), card, differentiable=True, address="factors")
 
 
+class Chorus:
+    """Guide by several classifiers at once: their margins side by side, and all their feature maps."""
+
+    def __init__(self, members: list[Classifier], factors: Classifier) -> None:
+        self.members, self.factors = members, factors
+
+    @property
+    def outputs(self) -> int:
+        """Margins, factors and the constant."""
+        return len(self.members) + self.factors.outputs
+
+    def state_hash(self) -> str:
+        """Hash of all members."""
+        return hash_value([part.state_hash() for part in [*self.members, self.factors]])
+
+    def to(self, device: torch.device) -> "Chorus":
+        """Move every member."""
+        for member in [*self.members, self.factors]:
+            member.to(device)
+        return self
+
+    def logits(self, x: Tensor, value_range: tuple[float, float]) -> Tensor:
+        """Margins of the members, then the factors, ``(n, m + 13)``."""
+        return self.logits_and_features(x, value_range)[0]
+
+    def logits_and_features(self, x: Tensor, value_range: tuple[float, float]) -> tuple[Tensor, list[Tensor]]:
+        """Both at once."""
+        heard = [member.logits_and_features(x, value_range) for member in self.members]
+        factors, maps = self.factors.logits_and_features(x, value_range)
+        columns = [logits[:, 1:] - logits[:, :1] for logits, _ in heard]
+        return torch.cat([*columns, factors], dim=1), [m for _, found in heard for m in found] + maps
+
+
 def classifier_images(rule: LabelRule, seed: int, count: int = 4000) -> Images:
     """Cells labelled by a rule, streamed from the simulator."""
     return PlantedCells().images(count, seed, rule=rule)
@@ -93,6 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--tune", type=int, default=1000)
     parser.add_argument("--cells", type=int, default=16000)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
@@ -101,14 +136,25 @@ def main() -> None:
     images = rendered(options.cells, SEED)
     factors = PlantedCells().sample_factors(options.cells, SEED)
     guide = factor_guide(options.work, images, factors, device)
-    config = GeneratorConfig(steps=options.steps, seed=SEED, symmetry="none", logit=0.1, features=0.05)
-    if not (options.work / "generator.safetensors").exists():
-        fitted = fit_generator(images, guide, config, options.work / "generator", device=device)
-        fitted.save(options.work)
+    classifiers = []
     for name, rule in SHIPPED_RULES.items():
         folder = options.work / "classifiers" / name
         if not (folder / "config.json").exists():
             fit_black_box(classifier_images(rule, SEED), folder, seed=SEED, device=device)
+        classifiers.append(load_black_box(folder))
+    config = GeneratorConfig(steps=options.steps, seed=SEED)
+    first = options.work / "first"
+    if not (first / "generator.safetensors").exists():
+        fit_generator(images, guide, config, options.work / "generator", device=device).save(first)
+    if not (options.work / "generator.safetensors").exists():
+        start = DiffusionAutoencoder.load(first, device)
+        tuned = config.model_copy(
+            update={"steps": options.tune, "kl": 2e-6, "logit": 0.3, "features": 0.1, "at_noise": 0.3}
+        )
+        chorus = Chorus(classifiers, guide)
+        fit_generator(images, chorus, tuned, options.work / "tuning", device=device, start=start).save(
+            options.work
+        )
     ship(options.work)
 
 

@@ -4,6 +4,7 @@ import copy
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -14,8 +15,17 @@ from diffex.classifiers import Classifier, align_labels
 from diffex.editors import LatentEditor
 from diffex.effects.matrix import Judge, effect_matrix
 from diffex.effects.search import attfind
-from diffex.explainers.attributes import calibrated_concepts, explain_attributes
+from diffex.explainers.attributes import (
+    _complete,
+    _measure,
+    _verify_best,
+    attribute_score,
+    calibrated_concepts,
+    explain_attributes,
+)
 from diffex.explainers.preparing import prepare
+from diffex.explainers.showing import example_pictures
+from diffex.explainers.verifying import make_verifier
 from diffex.images import open_images, write_image
 from diffex.images.images import ArraySource
 
@@ -174,26 +184,41 @@ def test_random_directions_alone_discover_nothing(tiny, new_cells, model, prepar
 
 
 def test_explanation_is_whole(explained, model):
-    effects = explained.effects
-    best = effects[effects["max_strength"].notna() | effects["off_target"].notna()]
-    assert len(best) == 1, "one attribute was verified"
-    row = best.iloc[0]
-    assert row["effect"] > 0 and row["kind"] != "random"
-    assert list(explained.dose["strength"]) == [0.5, 1.0]
-    assert set(explained.measured["concept"]) == {row["concept"]}
-    assert row["words"] != "" and row["off_target"] >= 0
-    assert f"score_{row['concept']}" in explained.cells
-    assert explained.examples["edits"].shape == (1, 2, 2, 3, 32, 32)
-    assert explained.examples["null"].min() >= 0 and explained.examples["null"].max() > 1, "grey values"
-    counts = explained.summary["counts"]
+    effects, counts = explained.effects, explained.summary["counts"]
     assert counts["merged"] == len(effects) // 2 == len(explained.directions)
+    assert sorted(effects["rank"]) == list(range(1, len(effects) + 1))
     assert explained.summary["model"] == {
-        "address": model.address, "state_hash": model.state_hash(), "forced": True,
-    }  # fmt: skip
+        "address": model.address,
+        "state_hash": model.state_hash(),
+        "forced": True,
+    }
     assert explained.cost["nfe"]["matrix"] == 48 * 2 * counts["merged"]
-    assert explained.cost["nfe"]["null"] == 48
-    scores = explained.cells[f"score_{row['concept']}"]
-    assert abs(scores.mean()) < 1e-6 < scores.std()
+    assert explained.cost["nfe"]["null"] >= 48
+    assert explained.examples["null"].min() >= 0 and explained.examples["null"].max() > 1, "grey values"
+    assert explained.examples["original"].shape == (2, 3, 32, 32)
+
+
+def test_what_is_verified_is_told_in_every_table(tiny, prepared, model, new_cells):
+    """The best row is called significant by hand: so small a model need not find any."""
+    config = tiny.config()
+    concepts, _, _ = calibrated_concepts(prepared, config)
+    verifier = make_verifier(prepared, new_cells, model.generator, config)
+    table = pd.DataFrame(
+        {"concept": [concepts[0].id], "sign": [1], "kind": "latent", "significant": True, "effect": 1.0,
+         "name": "by hand"}
+    )  # fmt: skip
+    (one,) = _verify_best(verifier, prepared, table, concepts, config)
+    assert list(one.dose["strength"]) == [0.5, 1.0]
+    assert one.dose["discriminator_auroc"].between(0, 1).all()
+    measured, leaks = _measure(verifier, prepared, [one])
+    assert set(measured["concept"]) == {concepts[0].id} and (measured["strength"] == one.strength).all()
+    row = _complete(table, [one], measured, leaks).iloc[0]
+    assert row["off_target"] >= 0 and row["words"] != "by hand"
+    pictures = example_pictures(prepared, model.generator, [one], config)
+    assert pictures["edits"].shape == (1, 2, 2, 3, 32, 32)
+    assert set(pictures["ids"]) <= {prepared.images.ids[i] for i in np.flatnonzero(~prepared.half)}
+    score = attribute_score(prepared.inversion.codes.double().numpy(), one, prepared.evidence.covariance)
+    assert abs(score.mean()) < 1e-6 < score.std()
 
 
 def test_failed_gates_refuse_without_force(tiny, new_cells, model):

@@ -54,7 +54,9 @@ def test_what_is_the_target_already_needs_no_move(two, model, tmp_path):
 def test_the_same_request_may_go_on_and_no_other(done, two, model, explained):
     again = counterfactuals(two, model, "treated", explained, done.out)
     assert list(again.table["id"]) == list(done.table["id"])
-    assert again.table["margin_null"].to_numpy() == pytest.approx(done.table["margin_null"].to_numpy(), abs=0.02)
+    assert again.table["margin_null"].to_numpy() == pytest.approx(
+        done.table["margin_null"].to_numpy(), abs=0.02
+    )
     before = (done.out / "counterfactuals.csv").read_text()
     with pytest.raises(FolderError, match="another command"):
         counterfactuals(two, model, "control", explained, done.out)

@@ -14,10 +14,10 @@ from diffex.images.planted_labels import LinearRule
 CPU = torch.device("cpu")
 RULE = LinearRule({"cytoplasm_intensity": 1.0})
 GENERATOR = GeneratorConfig(latents=8, widths=(16, 16, 16), steps=4, batch_size=16, depth=2)
-BLACK_BOX_STEPS, TAUGHT_STEPS = 40, 100
+BLACK_BOX_STEPS, TAUGHT_STEPS = 60, 160
 
 
-def cells(count=96, seed=1, **more):
+def cells(count=96, seed=5, **more):
     """Cells of 32 px in grey values 0 to 255, held in memory."""
     drawn = PlantedCells(32).images(count, seed, rule=RULE)
     fields = {
@@ -50,7 +50,7 @@ def teach(generator, x):
     with torch.no_grad():
         generator.decoder.code[0].weight.mul_(8)  # codes begin small, and would be overlooked
     weights = [p.requires_grad_(True) for p in generator.parameters()]
-    optimizer = torch.optim.Adam(weights, lr=3e-3)
+    optimizer = torch.optim.Adam(weights, lr=2e-3)
     goal = generator.pixels.to_model(x)
     with torch.enable_grad():
         for _ in range(TAUGHT_STEPS):

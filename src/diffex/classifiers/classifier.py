@@ -152,6 +152,11 @@ class Classifier:
         return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
     @property
+    def outputs(self) -> int:
+        """Number of classes."""
+        return len(self.card.class_names)
+
+    @property
     def module(self) -> nn.Module | None:
         """The network where it is an ``nn.Module`` (for saving it); None for functions."""
         return self._network if isinstance(self._network, nn.Module) else None

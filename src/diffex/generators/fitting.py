@@ -1,14 +1,13 @@
 """Train the generator around a classifier."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffex.classifiers.classifier import Classifier
 from diffex.classifiers.margins import margins
 from diffex.generators.autoencoder import DiffusionAutoencoder, ImageForm
 from diffex.generators.config import GeneratorConfig
@@ -21,9 +20,34 @@ from diffex.training import TrainConfig, train
 _CODES = 4096
 
 
+class Guiding(Protocol):
+    """What the losses ask: a differentiable classifier, its twin, or several at once."""
+
+    @property
+    def outputs(self) -> int:
+        """Number of logits."""
+        ...
+
+    def to(self, device: torch.device) -> "Guiding":
+        """Move it."""
+        ...
+
+    def logits(self, x: Tensor, value_range: tuple[float, float]) -> Tensor:
+        """Classify grey values, ``(n, k)``."""
+        ...
+
+    def logits_and_features(self, x: Tensor, value_range: tuple[float, float]) -> tuple[Tensor, list[Tensor]]:
+        """Logits and feature maps in one pass."""
+        ...
+
+    def state_hash(self) -> str:
+        """Hash of its weights."""
+        ...
+
+
 def fit_generator(
     images: Images,
-    guide: Classifier | None,
+    guide: Guiding | None,
     config: GeneratorConfig,
     folder: Path,
     *,
@@ -36,7 +60,7 @@ def fit_generator(
     ----------
     images : Images
         The fitting images; labels are not used.
-    guide : Classifier or None
+    guide : Guiding or None
         The classifier, or its differentiable twin; None trains a classifier-unaware generator.
     config : GeneratorConfig
         Network, path, losses and length.
@@ -57,7 +81,7 @@ def fit_generator(
     FolderError
         If the folder holds an unfinished training of other images, classifier or configuration.
     """
-    classes = len(guide.card.class_names) if guide else 2
+    classes = guide.outputs if guide else 2
     form = ImageForm(images.channel_names, images.size, classes)
     model = DiffusionAutoencoder(config, form, start.pixels if start else PixelTransform.fit(images))
     if start is not None:
@@ -83,7 +107,7 @@ def fit_generator(
 
 
 def _origin(
-    images: Images, guide: Classifier | None, config: GeneratorConfig, start: DiffusionAutoencoder | None
+    images: Images, guide: Guiding | None, config: GeneratorConfig, start: DiffusionAutoencoder | None
 ) -> dict[str, Any]:
     """What a training must share with the checkpoint that it goes on from."""
     return {
@@ -99,17 +123,17 @@ def _ema(steps: int) -> float:
     return min(0.999, 1 - 15 / max(steps, 30))
 
 
-def _looking(guide: Classifier, images: Images) -> Guide:
+def _looking(guide: Guiding, images: Images) -> Guide:
     return lambda x: guide.logits_and_features(x, images.value_range)
 
 
 @torch.no_grad()
-def logit_scale(guide: Classifier, images: Images) -> LogitScale:
+def logit_scale(guide: Guiding, images: Images) -> LogitScale:
     """Mean and spread of every class margin over up to 2,048 images.
 
     Parameters
     ----------
-    guide : Classifier
+    guide : Guiding
         The classifier.
     images : Images
         The fitting images.
