@@ -158,6 +158,9 @@ def counterfactual(
 
 def _show_demo(rule: str, explanation: "Explanation", findings: "tuple[Finding, ...]", report: Path) -> None:
     say(*explanation.summary["answer"], "")
+    if explanation.summary["model"]["forced"]:
+        failed = [gate["words"] for gate in explanation.summary["gates"] if not gate["passed"]]
+        say(f"Mind: the shipped generator fails gates for this classifier: {'; '.join(failed)}.", "")
     rows = [
         (
             one.factor,

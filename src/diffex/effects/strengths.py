@@ -5,12 +5,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffex.base.errors import GateError
 from diffex.base.ledger import CostLedger
 from diffex.concepts import Concept
 from diffex.editors import Inversion, LatentEditor
 
 FloatArray = NDArray[np.float64]
 _SHARE = 0.3
+_LEAST_SIZE = 1e-4
 
 
 def typical_size(editor: LatentEditor, inversion: Inversion, ledger: CostLedger) -> float:
@@ -65,7 +67,17 @@ def calibrate(
     -------
     list of Concept
         The same concepts, scaled.
+
+    Raises
+    ------
+    GateError
+        If pictures do not change with the code, so that no size can be given.
     """
+    if not size > _LEAST_SIZE:
+        raise GateError(
+            "The generator renders the same picture for every image, so its code explains nothing: "
+            "fit it longer (--steps)."
+        )
     plain = editor.null(inversion)
     ledger.count("calibration", len(inversion) * editor.evaluations)
     scaled = []

@@ -113,12 +113,16 @@ def run_demo(seed: int, out: Path, device: torch.device) -> tuple[str, Explanati
     Returns
     -------
     (str, Explanation, tuple of Finding)
-        Name of the rule, result, and one finding per planted factor.
+        Name of the rule, result, and one finding per planted factor. Where the shipped generator fails a gate
+        for this classifier, it is used all the same, and the result says so.
     """
     rule = tuple(SHIPPED_RULES)[seed % len(SHIPPED_RULES)]
     images = demo_cells(rule, seed)
-    config = AttributeConfig(target=TARGET, images=160, concepts=80, shown=4, seed=seed)
-    explanation = explain_attributes(images, shipped_model(rule, device), config)
+    model = shipped_model(rule, device)
+    config = AttributeConfig(
+        target=TARGET, images=128, concepts=60, shown=4, seed=seed, force=not model.passed
+    )
+    explanation = explain_attributes(images, model, config)
     write_run(explanation, out)
     return rule, explanation, findings(explanation, images, rule)
 

@@ -1,1 +1,1 @@
-"""The three methods' owners: images and a classifier in, an explanation out."""
+"""The methods' owners: images and a classifier in, an explanation out."""
