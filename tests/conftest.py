@@ -38,7 +38,7 @@ def _fail(report):
 @pytest.fixture(scope="session", autouse=True)
 def _few_threads() -> None:
     """Keep to two cores, or to what OMP_NUM_THREADS says; one for each worker of xdist."""
-    cores = 1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, os.cpu_count() or 1)
+    cores = 1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, len(os.sched_getaffinity(0)))
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", cores)))
 
 
