@@ -17,16 +17,16 @@ from diffex.images.planted_labels import InteractionRule, LabelRule, LinearRule,
 from diffex.runs import Explanation, write_run
 
 SHIPPED_RULES: dict[str, LabelRule] = {
-    "shortcut": ShortcutRule("cell_area", "debris", 0.9),
     "linear": LinearRule({"nucleus_area": 1.0, "puncta_number": 0.8, "cytoplasm_intensity": -0.6}),
     "threshold": ThresholdRule("nucleus_eccentricity", 0.5),
     "interaction": InteractionRule("nucleus_intensity", "puncta_intensity", main=0.7),
+    "shortcut": ShortcutRule("cell_area", "debris", 0.9),
 }
 PLANTED: dict[str, dict[str, int]] = {
-    "shortcut": {"cell_area": 1, "debris": 1},
     "linear": {"nucleus_area": 1, "puncta_number": 1, "cytoplasm_intensity": -1},
     "threshold": {"nucleus_eccentricity": 1},
     "interaction": {"nucleus_intensity": 1, "puncta_intensity": 1},
+    "shortcut": {"cell_area": 1, "debris": 1},
 }
 TARGET = "treated"
 _CELLS = 400
