@@ -60,7 +60,6 @@ class FitRequest:
                 "images": self.images.fingerprint(),
                 "config": self.config.model_dump(mode="json"),
                 "classifier": None if self.classifier is None else self.classifier.state_hash(),
-                "black_box_steps": self.black_box_steps,
                 "start": None if self.start is None else read_json(self.start / FILE),
             }
         )
