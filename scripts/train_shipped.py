@@ -161,6 +161,9 @@ def main() -> None:
 def ship(work: Path) -> None:
     """Copy weights into the package, half precision, with the gates of every classifier."""
     SHIPPED.mkdir(parents=True, exist_ok=True)
+    for file in ("generator.json", "generator.safetensors"):
+        shutil.copy(work / file, SHIPPED / file)
+    generator = DiffusionAutoencoder.load(SHIPPED, torch.device("cpu"))
     for name, rule in SHIPPED_RULES.items():
         target = SHIPPED / name
         shutil.rmtree(target, ignore_errors=True)
@@ -169,9 +172,6 @@ def ship(work: Path) -> None:
         tensors = load_tensors(work / "classifiers" / name / "model.safetensors")
         halved = {k: v.half().float() if v.is_floating_point() else v for k, v in tensors.items()}
         save_tensors(target / "classifier" / "model.safetensors", halved)
-        for file in ("generator.json", "generator.safetensors"):
-            shutil.copy(work / file, SHIPPED / file)
-        generator = DiffusionAutoencoder.load(SHIPPED, torch.device("cpu"))
         classifier = load_black_box(target / "classifier")
         gates = measure_gates(generator, classifier, classifier_images(rule, SEED + 1, 256))
         for gate in gates:

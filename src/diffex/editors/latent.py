@@ -9,7 +9,7 @@ from torch import Tensor
 from diffex.base.noise import noise_for
 from diffex.concepts import Concept
 from diffex.editors.editor import Inversion
-from diffex.generators import DiffusionAutoencoder
+from diffex.generators import DiffusionAutoencoder, render
 
 _BATCH = 64
 
@@ -110,5 +110,4 @@ class LatentEditor:
         Tensor
             ``(n, c, h, w)`` grey values.
         """
-        parts = zip(torch.split(codes, _BATCH), torch.split(noise, _BATCH), strict=True)
-        return torch.cat([self.generator.decode(z, e, self.evaluations) for z, e in parts])
+        return render(self.generator, codes, noise, self.evaluations)

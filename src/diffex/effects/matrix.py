@@ -16,6 +16,7 @@ from diffex.classifiers.margins import margin
 from diffex.concepts import Concept
 from diffex.editors import Editor, Inversion
 from diffex.effects.arrays import SIGNS
+from diffex.generators import logits_of
 
 FloatArray = NDArray[np.float64]
 SizeOf = Callable[[Tensor], Tensor]
@@ -108,12 +109,10 @@ class Judge:
     value_range: tuple[float, float]
     ledger: CostLedger
 
-    @torch.no_grad()
     def logits(self, x: Tensor) -> FloatArray:
         """Classify ``(n, c, h, w)`` grey values to ``(n, k)`` logits."""
         self.ledger.classifier_calls += len(x)
-        parts = [self.classifier.logits(part, self.value_range).cpu() for part in torch.split(x, 256)]
-        return np.asarray(torch.cat(parts).double().numpy())
+        return logits_of(self.classifier, x, self.value_range)
 
 
 def effect_matrix(
