@@ -14,9 +14,19 @@ def test_temperature_is_recovered():
     assert fit_temperature(logits * 3, labels) == pytest.approx(3, abs=0.3)
 
 
-def test_temperature_is_bounded_where_the_data_are_separable():
+def test_a_few_images_without_an_error_do_not_sharpen():
     logits = np.array([[5.0, 0], [0, 5.0]])
-    assert 0.04 < fit_temperature(logits, np.array([0, 1])) < 1
+    assert fit_temperature(logits, np.array([0, 1])) > 5
+
+
+@pytest.mark.parametrize("scale", [0.3, 3.0, 60.0])
+def test_confidence_grows_with_the_images_that_are_right(scale):
+    for count in (20, 200):
+        labels = np.arange(2 * count) % 2
+        logits = scale * np.stack([1 - labels, labels], axis=1)
+        temperature = fit_temperature(logits, labels)
+        margin = scale / temperature
+        assert margin == pytest.approx(np.log(count + 1), rel=0.02)
 
 
 def test_temperature_needs_images():

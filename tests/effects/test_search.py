@@ -108,3 +108,42 @@ def test_refuses_what_it_cannot_use() -> None:
         attfind(np.ones((5, 4, 2)), most=2, decay=-1.0)
     with pytest.raises(InputError):
         greedy_coverage(np.ones((5, 3)), np.ones(4), most=2)
+
+
+def _attfind_as_released(
+    matrix: NDArray[np.float64], most: int, batch: int, passes: int = 500
+) -> list[tuple[int, int]] | None:
+    """Follow the released code, which decides inside the loop over batches; None where it would never end."""
+    left, found, threshold = list(range(len(matrix))), [], 0.25
+    for _ in range(passes):
+        if len(found) >= most:
+            return found
+        best, choice = 0.0, None
+        for start in range(0, len(left), batch):
+            rows = left[start : start + batch]
+            for concept in set(range(matrix.shape[1])) - {k for k, _ in found}:
+                for side in (0, 1):
+                    mean = matrix[rows, concept, side].mean()
+                    if mean > best:
+                        best, choice = mean, (concept, side)
+        if left and best > threshold:
+            found.append((choice[0], (1, -1)[choice[1]]))
+            left = [i for i in left if matrix[i][choice] < best]
+        threshold = min(threshold - 0.02, best)
+    return None
+
+
+def test_the_released_attfind_never_ends_where_ours_does() -> None:
+    assert _attfind_as_released(np.ones((6, 4, 2)), most=4, batch=6) is None, "no images are left"
+    assert len(attfind(np.ones((6, 4, 2)), most=4)) == 1
+    matrix = np.abs(np.random.default_rng(0).normal(size=(400, 3, 2)))
+    with pytest.raises(TypeError):  # no directions are left: it selects nothing and indexes with it
+        _attfind_as_released(matrix, most=10, batch=400)
+    assert len(attfind(matrix, most=10)) == 3
+
+
+def test_the_released_ranking_hangs_on_the_batch_size_and_ours_does_not() -> None:
+    matrix = np.random.default_rng(1).normal(0.3, 1.0, size=(40, 8, 2))
+    whole = _attfind_as_released(matrix, most=3, batch=40)
+    assert whole == [(one.concept, one.sign) for one in attfind(matrix, most=3)]
+    assert whole != _attfind_as_released(matrix, most=3, batch=7)

@@ -14,8 +14,7 @@ from diffex.evaluation.attributes.null_runs import (
 def test_single_active_concept_is_found_and_nothing_else(space):
     screen = planted_screen(*space, 0.3, seed=1)
     assert finds_planted(screen, 1)
-    positions = np.arange(100)
-    found = discoveries(screen, positions[~screen.random], positions[screen.random], 1)
+    found = discoveries(screen, np.arange(80), np.arange(80, 100), np.arange(100, 148), 1)
     assert found.tolist() == [0]
 
 
@@ -27,28 +26,27 @@ def test_planted_screen_has_one_effect_and_one_size(space):
     metric, covariance = space
     screen = planted_screen(metric, covariance, 0.3, seed=2)
     sizes = np.sqrt(np.einsum("kd,de,ke->k", screen.directions, metric, screen.directions))
-    assert sizes == pytest.approx(np.full(100, 0.3))
+    assert sizes == pytest.approx(np.full(148, 0.3))
     mean = screen.effects[..., 0].mean(0)
     assert mean[0] == pytest.approx(1.0, abs=0.15)
     gradient = metric @ screen.directions[0] / 0.3**2
     assert np.abs(screen.directions[1:80] @ gradient).max() < 1e-9
-    assert screen.random.sum() == 20
+    assert screen.random.sum() == 20 + 48
 
 
 def test_random_directions_are_rarely_found(space):
     found = []
     for seed in range(12):
         screen = planted_screen(*space, 0.3, seed)
-        tested, calibrating = redrawn(np.arange(80, 100), 16, seed)
-        found.append(len(discoveries(screen, tested, calibrating, seed)) > 0)
+        found.append(len(discoveries(screen, *redrawn(np.arange(80, 148), 16, seed), seed)) > 0)
     assert np.mean(found) <= 0.2
 
 
 def test_deal_shares_nothing(space):
-    tested, calibrating = redrawn(np.arange(200), 100, 3)
-    assert (len(tested), len(calibrating)) == (80, 20)
-    assert not set(tested) & set(calibrating)
-    assert redrawn(np.arange(200), 100, 3)[0].tolist() == tested.tolist()
+    dealt = redrawn(np.arange(200), 100, 3)
+    assert [len(part) for part in dealt] == [80, 20, 48]
+    assert len(set(np.concatenate(dealt))) == 148
+    assert redrawn(np.arange(200), 100, 3)[0].tolist() == dealt[0].tolist()
 
 
 def test_sign_flips_leave_no_mean_effect_to_find(space):

@@ -181,6 +181,8 @@ def test_random_directions_alone_discover_nothing(tiny, new_cells, model, prepar
     null = prepared.judge.logits(prepared.screen.null(prepared.inversion))
     again = prepared.judge.logits(prepared.screen.null(prepared.inversion))
     assert (null - again == 0).all()
+    noise = np.random.default_rng(0).normal(0, 0.1, (48, 40, 2))
+    assert len(attfind(noise, most=10)) == 10, "the published acceptance finds attributes in noise alone"
 
 
 def test_explanation_is_whole(explained, model):

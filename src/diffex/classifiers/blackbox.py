@@ -54,7 +54,7 @@ class SmallConvNet(nn.Module):
 
 @final
 class BlackBoxTask(nn.Module):
-    """One training step: class-balanced, label-smoothed cross-entropy, or regression on logits.
+    """One training step: class-balanced cross-entropy, or regression on logits.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class BlackBoxTask(nn.Module):
         if y.is_floating_point():
             return {"loss": functional.smooth_l1_loss(logits, y)}
         weight = self._class_weight.to(logits)
-        return {"loss": functional.cross_entropy(logits, y, weight, label_smoothing=0.03)}
+        return {"loss": functional.cross_entropy(logits, y, weight)}
 
 
 def standardise(x: Tensor, card: ClassifierCard, value_range: tuple[float, float]) -> Tensor:

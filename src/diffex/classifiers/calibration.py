@@ -9,14 +9,15 @@ from diffex.base.errors import InputError
 
 _FEWEST_GROUPS = 6
 _RESAMPLES = 2000
-_LOG_LIMIT = 3.0  # temperatures from 1/20 to 20: separable data has no finite optimum
+_LOG_LIMIT = 3.0  # temperatures from 1/20 to 20
 
 
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
     """Find the temperature that calibrates logits on held-out images.
 
-    Minimises the negative log-likelihood of ``softmax(logits / T)`` over ``log T``
-    (Guo et al., ICML 2017).
+    Minimises the negative log-likelihood of ``softmax(logits / T)`` over ``log T`` (Guo et al., ICML 2017).
+    One more image of each class stands behind every label (Platt 1999), since n images without an error do
+    not prove a chance of error below about 1 / n.
 
     Parameters
     ----------
@@ -47,11 +48,13 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
             f"fit_temperature got logits {scores.shape} and {len(labels)} labels, expected (n, k) "
             "with n > 0: give one label for each image."
         )
-    rows = np.arange(len(scores))
+    classes = scores.shape[1]
+    seen = np.bincount(labels, minlength=classes)[labels][:, None]  # images of the same class
+    shares = (np.eye(classes)[labels] * seen + 1) / (seen + classes)
 
     def loss(log_temperature: float) -> float:
         scaled = scores / np.exp(log_temperature)
-        return float(np.mean(logsumexp(scaled, axis=1) - scaled[rows, labels]))
+        return float(np.mean(logsumexp(scaled, axis=1) - (shares * scaled).sum(1)))
 
     best = minimize_scalar(loss, bounds=(-_LOG_LIMIT, _LOG_LIMIT), method="bounded")
     return float(np.exp(best.x))

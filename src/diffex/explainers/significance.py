@@ -18,8 +18,10 @@ from diffex.effects.strengths import calibrate
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.preparing import Prepared
 
-_NULL_DIRECTIONS = 48
-_NULL_IMAGES = 48
+NULL_DIRECTIONS = 48
+"""Random directions rendered beside the pool, to calibrate the null."""
+NULL_IMAGES = 48
+"""Images that they are rendered on."""
 
 
 def rendered_null(prepared: Prepared, size: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -41,10 +43,10 @@ def rendered_null(prepared: Prepared, size: float) -> tuple[NDArray[np.float64],
         Rendered and predicted mean effects, a pair per direction and sign.
     """
     rows = np.flatnonzero(~prepared.half)
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _NULL_IMAGES)).astype(int)]
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), NULL_IMAGES)).astype(int)]
     part = prepared.rows(rows)
     evidence = replace(prepared.evidence, seed=derive_seed("null", prepared.evidence.seed))
-    drawn = random_directions.propose(evidence, _NULL_DIRECTIONS)
+    drawn = random_directions.propose(evidence, NULL_DIRECTIONS)
     few = prepared.rows(rows[:8])
     drawn = calibrate(drawn, prepared.screen, few, evidence.metric, size, prepared.ledger)
     sizes = prepared.screen.generator.pixels.size

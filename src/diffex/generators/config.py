@@ -44,14 +44,14 @@ class GeneratorConfig(BaseModel):
     widths: tuple[int, ...] = (64, 128, 192)
     patch: int = 4
     path: Literal["flow", "ddpm"] = "flow"
-    steps: int = Field(default=3000, ge=1)
+    steps: int = Field(default=3600, ge=1)
     batch_size: int = Field(default=48, ge=2)
     lr: float = 8e-4
     seed: int = 0
     depth: int = Field(default=8, ge=1)
     at_noise: float = 0.2
     drop_condition: float = 0.05
-    kl: float = 8e-6
+    kl: float = 4e-6
     total_correlation: float = 0.0
     mean: float = 1.0
     logit: float = 0.05

@@ -81,7 +81,7 @@ class AutoencoderTask(nn.Module):
         noise = torch.randn(image.shape, generator=generator).to(image)
         x_t = model.path.mix(image, noise, t)
         raw = model.decoder(model.path.scaled(x_t, t), t, z, drop, self._told(x, generator))
-        errors = (raw - model.path.target(image, noise, t)).square().mean(dim=(1, 2, 3))
+        errors = model.path.errors(raw, image, t)
         weight = torch.where(t == 1, config.mean, 1.0)
         parts = {"denoise": (weight * errors).mean()}
         parts["kl"] = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()

@@ -81,7 +81,7 @@ class Decoder(nn.Module):
     def forward(
         self, x: Tensor, t: Tensor, z: Tensor, drop: Tensor | None = None, logits: Tensor | None = None
     ) -> Tensor:
-        """Predict F.
+        """Predict the image, in units of its spread.
 
         Parameters
         ----------

@@ -1,7 +1,8 @@
 """Noise paths and their solver: rectified flow and the variance-preserving path, one code.
 
-A path gives ``x_t = a(t) x + s(t) e`` for t from 0 (image) to 1 (noise). The network's raw output F is
-preconditioned as in Karras et al. 2022 (EDM), which for the variance-preserving path is v-prediction.
+A path gives ``x_t = a(t) x + s(t) e`` for t from 0 (image) to 1 (noise). The network predicts the image
+itself (Li & He 2025, "Back to basics"): a small network cannot carry a noise field through its channels, and
+what it would leave of it is grain in every rendering. Its error is weighted as that of the noise would be.
 """
 
 import math
@@ -13,7 +14,8 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-Network = Callable[[Tensor, Tensor], Tensor]  # (scaled x_t, t) -> F
+Network = Callable[[Tensor, Tensor], Tensor]  # (scaled x_t, t) -> image in units of data_sd
+_NEAREST = 0.05  # below this noise the weight of an error grows no further
 
 
 @final
@@ -67,26 +69,31 @@ class NoisePath:
         a, s = (v.view(-1, 1, 1, 1) for v in self.coefficients(t))
         return a * x + s * noise
 
-    def _rotation(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _total(self, t: Tensor) -> Tensor:
+        """Standard deviation of ``x_t``, ``(n, 1, 1, 1)``."""
         a, s = (v.view(-1, 1, 1, 1) for v in self.coefficients(t))
-        total = a.square() * self.data_sd**2 + s.square()
-        return a, s, total, total.sqrt()
+        return (a.square() * self.data_sd**2 + s.square()).sqrt()
 
-    def target(self, x: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """What F should be for this image, noise and time; unit variance at every t.
+    def errors(self, raw: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        """Weighted squared error of each prediction; its scale is the same at every t.
 
         Parameters
         ----------
-        x, noise, t : Tensor
-            As for `mix`.
+        raw : Tensor
+            The network's output, ``(n, c, h, w)``.
+        x : Tensor
+            The true images in the model's range.
+        t : Tensor
+            ``(n,)``.
 
         Returns
         -------
         Tensor
-            ``(n, c, h, w)``.
+            ``(n,)``; 1 for the best guess that is linear in ``x_t``, at any t above 0.05.
         """
-        a, s, _, root = self._rotation(t)
-        return (s * x - a * self.data_sd**2 * noise) / (self.data_sd * root)
+        s = self.coefficients(t)[1].clamp_min(_NEAREST)
+        weight = (self._total(t).flatten() / s).square()
+        return weight * (raw - x / self.data_sd).square().mean(dim=(1, 2, 3))
 
     def evaluate(self, network: Network, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Evaluate the network once.
@@ -94,7 +101,7 @@ class NoisePath:
         Parameters
         ----------
         network : callable
-            ``network(scaled x_t, t) -> F``.
+            ``network(scaled x_t, t) -> image / data_sd``.
         x_t : Tensor
             ``(n, c, h, w)``.
         t : Tensor
@@ -109,27 +116,26 @@ class NoisePath:
 
     def scaled(self, x_t: Tensor, t: Tensor) -> Tensor:
         """Scale ``x_t`` to unit variance, as the network wants it."""
-        return x_t / self._rotation(t)[3]
+        return x_t / self._total(t)
 
     def split(self, raw: Tensor, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn F into the posterior means of image and noise.
+        """Turn the network's output into the posterior means of image and noise.
 
         Parameters
         ----------
         raw, x_t : Tensor
-            F and ``x_t``, ``(n, c, h, w)``.
+            Output and ``x_t``, ``(n, c, h, w)``.
         t : Tensor
-            ``(n,)``.
+            ``(n,)``, above 0.
 
         Returns
         -------
         (Tensor, Tensor)
             Image and noise.
         """
-        a, s, total, root = self._rotation(t)
-        image = a * self.data_sd**2 / total * x_t + s * self.data_sd / root * raw
-        noise = s / total * x_t - a * self.data_sd / root * raw
-        return image, noise
+        a, s = (v.view(-1, 1, 1, 1) for v in self.coefficients(t))
+        image = raw * self.data_sd
+        return image, (x_t - a * image) / s
 
     def times(self, depth: int, device: torch.device) -> Tensor:
         """Times of a rendering with `depth` evaluations, from 1 down to 0.
@@ -174,11 +180,11 @@ class NoisePath:
         return x_t
 
     @torch.no_grad()
-    def invert(self, network: Network, x: Tensor, depth: int, iterations: int = 3) -> Tensor:
+    def invert(self, network: Network, x: Tensor, depth: int, iterations: int = 1) -> Tensor:
         """Find the noise from which `render` with the same depth gives back `x`.
 
-        Each explicit step of `render` is undone by fixed-point iteration, so the round trip is exact
-        up to the iteration's error, whatever the depth.
+        Each explicit step of `render` is undone, evaluated at its end (DDIM inversion), and improved by
+        fixed-point iteration. Where the network smooths, iterations trade a closer image for stronger noise.
 
         Parameters
         ----------

@@ -28,7 +28,7 @@ from diffex.images.planted_render import (
 CLASS_NAMES = ("control", "treated")
 MASK_EPS = 0.02
 _SIZES = (32, 256)
-_RENDERER = "planted-1"  # raise it when the pixels of a given cell change: fingerprints hang on it
+_RENDERER = "planted-2"  # raise it when the pixels of a given cell change: fingerprints hang on it
 
 
 @final
@@ -37,8 +37,9 @@ class PlantedCells:
     """A simulator of fluorescence cells with twelve known factors.
 
     Three channels (nucleus, cytoplasm, organelle) in 0..1. Each factor is N(0, 1) and goes through a monotone
-    map to a physical value (`diffex.images.planted_factors.DETAILS`). Pose, blur, textures and camera noise
-    come from the cell's seed, so rendering changed factors with the same seed is an exact counterfactual.
+    map to a physical value (`diffex.images.planted_factors.DETAILS`). Pose, blur, shape, the bend of textures
+    and camera noise come from the cell's seed, so rendering changed factors with the same seed is an exact
+    counterfactual.
 
     Parameters
     ----------

@@ -19,9 +19,14 @@ _PUNCTA_SOFTNESS = 0.8
 _PUNCTA_INNER = np.float32(8.0)  # where the radial position starts, whatever the nucleus
 _RIM = 1.5  # least cytoplasm around the nucleus
 # Least and largest radial offset, standard deviation and brightness of a candidate.
-_PUNCTA_SPREAD = (np.array([-0.2, 0.75, 0.75]), np.array([0.2, 1.15, 1.2]))
+_PUNCTA_SPREAD = (np.array([-0.06, 0.9, 0.9]), np.array([0.06, 1.1, 1.1]))
 _BUMPS = 8  # angular modes of the cell's edge
 _SMOOTH_BUMPS = 2  # the first modes give every cell its own smooth shape, the others are roughness
+_TURN = 0.25  # radians to either side
+_SHIFT = 1.0  # scene pixels to any side
+# Cells share one pattern of grains, streaks, bumps and puncta; each bends it by phases of this spread. Were
+# every cell's pattern its own, most of an image would be nuisance and no small code could hold the factors.
+_BEND = 0.35
 _GRAINS = 40
 _GRAIN_PX = (4.5, 10.0)
 _STREAKS = 24
@@ -31,8 +36,8 @@ _GRADIENT_SHARE = np.array([0.6, 1.0, 0.8], dtype=np.float32)
 _DEBRIS_SHARE = np.array([0.7, 0.9, 1.0], dtype=np.float32)
 _DEBRIS_BOX = (14.0, 28.0, 26.0, 29.0)  # left, right, top, bottom from the centre: clear of the largest cell
 _KNEE = np.float32(0.85)  # above it the camera saturates smoothly, so that no edit is lost in a hard clip
-_READ_NOISE = 0.011
-_SHOT_NOISE = 0.0011  # variance per unit of signal
+_READ_NOISE = 0.006
+_SHOT_NOISE = 0.0004  # variance per unit of signal
 
 
 @final
@@ -82,10 +87,10 @@ def seeded(seed: int) -> tuple[Nuisance, np.random.Generator]:
         The nuisance, and the generator that goes on to draw the camera noise.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
-    angle, tilt = rng.uniform(0, 2 * np.pi), rng.uniform(-0.5, 0.5)
-    centre = (float(rng.uniform(-1.5, 1.5)), float(rng.uniform(-1.5, 1.5)))
-    psf = float(rng.uniform(0.55, 1.0))
-    grains, streaks = _waves(rng, _GRAINS, _GRAIN_PX), _waves(rng, _STREAKS, _STREAK_PX)
+    angle, tilt = rng.uniform(-_TURN, _TURN), rng.uniform(-0.5, 0.5)
+    centre = (float(rng.uniform(-_SHIFT, _SHIFT)), float(rng.uniform(-_SHIFT, _SHIFT)))
+    psf = float(rng.uniform(0.55, 0.85))
+    grains, streaks = (_placed(waves, angle, centre, rng) for waves in (_SHARED_GRAINS, _SHARED_STREAKS))
     nuisance = Nuisance(angle, centre, psf, tilt, _bumps(rng), grains, streaks, _puncta(rng))
     return nuisance, rng
 
@@ -190,11 +195,28 @@ def _waves(rng: np.random.Generator, count: int, lengths: tuple[float, float]) -
     return np.stack([number * np.cos(direction), number * np.sin(direction), phase], axis=1)
 
 
+_PATTERN = np.random.default_rng(12)
+_SHARED_GRAINS = _waves(_PATTERN, _GRAINS, _GRAIN_PX)
+_SHARED_STREAKS = _waves(_PATTERN, _STREAKS, _STREAK_PX)
+_SHARED_BUMPS = _PATTERN.uniform(0.6, 1.0, _BUMPS) * np.exp(1j * _PATTERN.uniform(0, 2 * np.pi, _BUMPS))
+
+
+def _placed(
+    waves: NDArray[np.float64], angle: float, centre: tuple[float, float], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Turn and shift plane waves with the cell, and bend them."""
+    number = (waves[:, 0] + 1j * waves[:, 1]) * np.exp(1j * angle)
+    phase = waves[:, 2] + rng.normal(0, _BEND, len(waves))
+    moved = phase - number.real * centre[0] - number.imag * centre[1]
+    return np.stack([number.real, number.imag, moved], axis=1)
+
+
 def _bumps(rng: np.random.Generator) -> NDArray[np.complex128]:
     """Draw the edge's modes: a smooth shape of fixed size, and roughness whose largest bump is 1."""
     order = np.arange(1, _BUMPS + 1)
-    modes = rng.uniform(0.6, 1.0, _BUMPS) * np.exp(1j * rng.uniform(0, 2 * np.pi, _BUMPS))
-    modes[:_SMOOTH_BUMPS] *= 0.04
+    modes = _SHARED_BUMPS * np.exp(1j * rng.normal(0, _BEND, _BUMPS))
+    modes[:_SMOOTH_BUMPS] = 0.04 * rng.uniform(0.6, 1.0, _SMOOTH_BUMPS)
+    modes[:_SMOOTH_BUMPS] *= np.exp(1j * rng.uniform(0, 2 * np.pi, _SMOOTH_BUMPS))
     rough = modes[_SMOOTH_BUMPS:] / np.sqrt(order[_SMOOTH_BUMPS:])
     around = np.exp(1j * np.outer(np.linspace(0, 2 * np.pi, 128, endpoint=False), order[_SMOOTH_BUMPS:]))
     modes[_SMOOTH_BUMPS:] = rough / np.abs((around @ rough).real).max()
@@ -203,7 +225,7 @@ def _bumps(rng: np.random.Generator) -> NDArray[np.complex128]:
 
 def _puncta(rng: np.random.Generator) -> NDArray[np.float64]:
     # The golden angle keeps candidates apart, so that each lit spot adds its own light.
-    angle = rng.uniform(0, 2 * np.pi) + np.arange(_PUNCTA) * 2.39996 + rng.normal(0, 0.25, _PUNCTA)
+    angle = np.arange(_PUNCTA) * 2.39996 + rng.normal(0, 0.3 * _BEND, _PUNCTA)
     offset, width, shine = rng.uniform(*_PUNCTA_SPREAD, (_PUNCTA, 3)).T
     return np.stack([angle, offset, width, shine], axis=1)
 

@@ -90,8 +90,8 @@ def train(
     what : str
         Shown beside the progress.
     check : callable, optional
-        Early stopping: called with the moving average in place at ten evenly spaced steps of the
-        second half; the weights with the smallest value are returned.
+        Early stopping: called with the moving average in place at ten evenly spaced steps from a
+        fifth of the training on; the first weights with the smallest value are returned.
     settings : mapping, optional
         What else must be the same when a killed training goes on (architecture, losses, data); JSON.
 
@@ -121,7 +121,7 @@ def train(
     fixed = {**(settings or {}), **_fixed(config, count, precision, accelerator.num_processes)}
     done = load_checkpoint(folder, task, kept, optimizer, fixed)
     wrapped, stepper = accelerator.prepare(task, optimizer)
-    checks = set(np.linspace(config.steps / 2, config.steps, 10).astype(int)) if check else set()
+    checks = set(np.linspace(config.steps / 5, config.steps, 10).astype(int)) if check else set()
     saved = time.monotonic()
     for step in progress(range(done, config.steps), what, config.steps - done):
         losses = _step(step, wrapped, stepper, read, count, config, accelerator, precision)

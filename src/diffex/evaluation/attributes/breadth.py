@@ -7,6 +7,7 @@ from typing import Any, Literal, final
 import numpy as np
 
 from diffex.classifiers import balanced_accuracy_interval
+from diffex.classifiers.blackbox import predict
 from diffex.editors import LatentEditor
 from diffex.effects.intervals import wilson
 from diffex.evaluation.attributes.top import render_pairs, top_attribute
@@ -16,7 +17,6 @@ from diffex.evaluation.pictures import save_grid, save_strip
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.sets import BCCD, CIFAR, JURKAT, open_bccd, open_jurkat, open_pair, planted
 from diffex.evaluation.stages import attribute_config, explained, fitted, gate_words, generator_config
-from diffex.generators import logits_of
 from diffex.generators.making import FitRequest
 from diffex.generators.model import Model
 from diffex.generators.presets import load_preset
@@ -161,8 +161,8 @@ def save_reconstructions(model: Model, cells: Images, bench: Bench, name: str) -
 
 def _quality(row: str, name: str, model: Model, test: Images, seed: int) -> Iterator[Measured]:
     assert test.labels is not None
-    parts = [logits_of(model.classifier, x, test.value_range) for _, x in test.batches(256)]
-    value = balanced_accuracy_interval(test.labels, np.concatenate(parts).argmax(1), test.groups, seed=seed)
+    logits = predict(model.classifier, lambda: test.batches(256), test.value_range)
+    value = balanced_accuracy_interval(test.labels, logits.argmax(1), test.groups, seed=seed)
     yield Measured(row, f"{name}: balanced accuracy of the black box on test", value[0], REPORTED, *value[1:])
     for gate in model.gates:
         words, asked = gate_words(gate)

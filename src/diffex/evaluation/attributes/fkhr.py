@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diffex.classifiers import balanced_accuracy_interval
+from diffex.classifiers.blackbox import predict
 from diffex.effects.intervals import wilson
 from diffex.evaluation.attributes.top import Pairs, Top, render_pairs, top_attribute
 from diffex.evaluation.bench import Bench
@@ -23,7 +24,6 @@ from diffex.evaluation.stages import (
     generator_config,
 )
 from diffex.explainers.naming import measure_like
-from diffex.generators import logits_of
 from diffex.generators.making import FitRequest
 from diffex.generators.model import Model
 from diffex.images import Images, sample
@@ -90,7 +90,7 @@ def measure_fit(bench: Bench) -> Iterator[Measured]:
         ends = wilson(round(gate.value * held_out), held_out)[1:] if gate.name == "flips" else (None, None)
         yield Measured("A2", f"gate: {words}", gate.value, target, *ends)
     test = open_fkhr(bench.real(FKHR), "test")
-    logits = np.concatenate([logits_of(model.classifier, x, test.value_range) for _, x in test.batches(256)])
+    logits = predict(model.classifier, lambda: test.batches(256), test.value_range)
     assert test.labels is not None
     value = balanced_accuracy_interval(test.labels, logits.argmax(1), test.groups, seed=bench.seed)
     yield Measured("A2", "balanced accuracy of the black box on test", value[0], ">= 0.97", *value[1:])

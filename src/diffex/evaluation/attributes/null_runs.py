@@ -11,6 +11,7 @@ from diffex.effects.nulls import linear_effects, random_direction_null, random_d
 from diffex.effects.ranking import TableSettings, effect_table
 from diffex.effects.replication import selection_half
 from diffex.evaluation.attributes.screens import Screen
+from diffex.explainers.significance import NULL_DIRECTIONS, NULL_IMAGES
 
 _RANDOM_SHARE = 0.2  # of the pool, as in an explanation
 _IMAGE_SPREAD = 0.3
@@ -18,7 +19,7 @@ _RENDER_NOISE = 0.05
 
 
 def discoveries(
-    screen: Screen, tested: IntArray, calibrating: IntArray, seed: int, q: float = 0.05
+    screen: Screen, tested: IntArray, calibrating: IntArray, beside: IntArray, seed: int, q: float = 0.05
 ) -> IntArray:
     """Test some concepts of a matrix exactly as an explanation does, and list those found.
 
@@ -30,7 +31,9 @@ def discoveries(
     screen : Screen
         The matrix.
     tested, calibrating : ndarray of int
-        Positions of concepts, and of the random directions that calibrate the null.
+        Positions of concepts, and of the pool's random directions, which calibrate the null.
+    beside : ndarray of int
+        Positions of further random directions, outside the pool, that calibrate the null on few images.
     seed : int
         Of the halves and the null.
     q : float, default 0.05
@@ -47,10 +50,16 @@ def discoveries(
     gradients, effects = screen.gradients[~half], screen.effects[:, kept]
     mean = effects[~half].mean(0)
     linear = linear_effects(gradients, screen.directions[kept])[:, None] * np.array(SIGNS)
-    calibrates = slice(len(tested), None)
+    calibrates, few = slice(len(tested), None), np.flatnonzero(~half)[:NULL_IMAGES]
+    predicted = linear_effects(screen.gradients[few], screen.directions[beside])[:, None] * np.array(SIGNS)
+    rendered = screen.effects[np.ix_(few, beside)].mean(0)
     null = random_direction_null(
         gradients, screen.metric, screen.covariance, screen.size, seed=seed
-    ).calibrated(mean[calibrates].ravel(), linear[calibrates].ravel(), seed)
+    ).calibrated(
+        np.concatenate([mean[calibrates].ravel(), rendered.ravel()]),
+        np.concatenate([linear[calibrates].ravel(), predicted.ravel()]),
+        seed,
+    )
     table = effect_table(
         effects,
         np.zeros(effects.shape, dtype=bool),
@@ -62,7 +71,7 @@ def discoveries(
     return np.unique(kept[table.loc[table["significant"], "concept"].to_numpy(dtype=np.int64)])
 
 
-def redrawn(positions: IntArray, concepts: int, seed: int) -> tuple[IntArray, IntArray]:
+def redrawn(positions: IntArray, concepts: int, seed: int) -> tuple[IntArray, IntArray, IntArray]:
     """Deal random directions out: some are called concepts, others calibrate.
 
     Parameters
@@ -76,13 +85,14 @@ def redrawn(positions: IntArray, concepts: int, seed: int) -> tuple[IntArray, In
 
     Returns
     -------
-    (ndarray of int, ndarray of int)
-        Tested, calibrating; they share none.
+    (ndarray of int, ndarray of int, ndarray of int)
+        Tested, calibrating, calibrating beside the pool; they share none.
     """
     calibrating = max(8, round(_RANDOM_SHARE * concepts))
     tested = min(concepts, len(positions)) - calibrating
     order = np.random.default_rng(seed).permutation(positions)
-    return order[:tested], order[tested : tested + calibrating]
+    tested_, rest = order[:tested], order[tested:]
+    return tested_, rest[:calibrating], rest[calibrating : calibrating + NULL_DIRECTIONS]
 
 
 def sign_flipped(screen: Screen, seed: int) -> Screen:
@@ -131,7 +141,8 @@ def planted_screen(
     Directions are drawn from the codes' covariance, all of one size. The classifier's gradient is
     ``metric @ v_0 / size^2``: concept 0 has effect 1, a direction has the cosine (in image space) with it.
     The other concepts are made orthogonal to concept 0 in the metric, so that their true effect is 0; a fifth
-    of the pool are arbitrary directions, which calibrate the null and are not orthogonalised. Each image's
+    of the pool are arbitrary directions, which calibrate the null and are not orthogonalised, and so are
+    further ones behind the pool. Each image's
     gradient has a scale of its own (sd 0.3) and a part of its own along an arbitrary direction (0.3);
     rendered effects carry noise (sd 0.05).
 
@@ -155,18 +166,19 @@ def planted_screen(
     """
     random = np.random.default_rng(seed)
     calibrating = round(_RANDOM_SHARE * concepts)
-    pool = random_directions(metric, covariance, size, concepts, seed)
+    pool = random_directions(metric, covariance, size, concepts + NULL_DIRECTIONS, seed)
     own = random_directions(metric, covariance, size, images, seed + 1_000_003)
     gradient = metric @ pool[0] / size**2
-    others = pool[1:-calibrating]
+    silent = slice(1, concepts - calibrating)
+    others = pool[silent]
     others = others - np.outer(others @ gradient, pool[0])
     lengths = np.sqrt(np.einsum("kd,de,ke->k", others, metric, others))
-    pool[1:-calibrating] = others * (size / lengths)[:, None]
+    pool[silent] = others * (size / lengths)[:, None]
     scale = 1 + _IMAGE_SPREAD * random.standard_normal((images, 1))
     gradients = scale * gradient + _IMAGE_SPREAD * own @ metric / size**2
     rendered = (gradients @ pool.T)[:, :, None] * np.array(SIGNS)
     noise = _RENDER_NOISE * random.standard_normal(rendered.shape)
-    is_random = np.arange(concepts) >= concepts - calibrating
+    is_random = np.arange(len(pool)) >= concepts - calibrating
     return Screen(rendered + noise, gradients, pool, is_random, metric, covariance, size)
 
 
@@ -185,5 +197,6 @@ def finds_planted(screen: Screen, seed: int) -> bool:
     bool
         True where it is found.
     """
-    positions = np.arange(len(screen.directions))
-    return 0 in discoveries(screen, positions[~screen.random], positions[screen.random], seed)
+    tested, arbitrary = np.flatnonzero(~screen.random), np.flatnonzero(screen.random)
+    calibrating, beside = np.split(arbitrary, [len(arbitrary) - NULL_DIRECTIONS])
+    return 0 in discoveries(screen, tested, calibrating, beside, seed)

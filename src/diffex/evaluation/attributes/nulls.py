@@ -39,6 +39,7 @@ from diffex.evaluation.resampling import bootstrap_mean
 from diffex.evaluation.rows import Measured
 from diffex.evaluation.sets import FKHR, open_fkhr, planted
 from diffex.evaluation.stages import attribute_config, black_box
+from diffex.explainers.significance import NULL_DIRECTIONS
 from diffex.generators import DiffusionAutoencoder
 from diffex.generators.model import Model
 from diffex.images import Images, sample
@@ -165,8 +166,9 @@ def _random_runs(bench: Bench, where: str, screens: Mapping[str, Screen]) -> Mea
     for name, screen in screens.items():
         for run in range(each):
             seed = derive_seed("random runs", name, run, bench.seed) % 2**31
-            tested, calibrating = redrawn(np.flatnonzero(screen.random), _POOL, seed)
-            found.append(len(discoveries(screen, tested, calibrating, seed)) > 0)
+            found.append(
+                len(discoveries(screen, *redrawn(np.flatnonzero(screen.random), _POOL, seed), seed)) > 0
+            )
     value, low, high, target = share_of_runs(np.array(found))
     note = f"{len(found)} runs, directions and halves redrawn from {len(screens)} cached matrices"
     what = f"random directions called concepts, {where}: share of runs with a discovery"
@@ -175,11 +177,15 @@ def _random_runs(bench: Bench, where: str, screens: Mapping[str, Screen]) -> Mea
 
 def _flipped_runs(bench: Bench, where: str, screen: Screen) -> Measured:
     positions = np.arange(len(screen.directions))
+    parts = positions[~screen.random], positions[screen.random]
     found = []
     for run in range(bench.size(200, 20)):
         seed = derive_seed("sign flips", where, run, bench.seed) % 2**31
         flipped = sign_flipped(screen, seed)
-        found.append(len(discoveries(flipped, positions[~screen.random], positions[screen.random], seed)) > 0)
+        calibrating = positions[screen.random]
+        found.append(
+            len(discoveries(flipped, positions[~screen.random], calibrating, positions[:0], seed)) > 0
+        )
     value, low, high, target = share_of_runs(np.array(found))
     what = f"sign-flipped matrices, {where}: share of runs with a discovery"
     return Measured("A6", what, value, target, low, high, note=f"{len(found)} runs")
@@ -233,7 +239,7 @@ def _unseen(
 ) -> Iterator[Measured]:
     """Classifiers that get one channel alone, concepts that act on the others alone."""
     blind = {f"blinkered-{name}": blinkered(voice, _VISIBLE) for name, voice in voices.items()}
-    quiet, arbitrary = bench.size(80, 12), bench.size(40, 12)
+    quiet, arbitrary = bench.size(80, 12), bench.size(80, 12)
     ground = ground_of(cells, generator, bench.seed)
     silent, shares = quiet_directions(ground, _VISIBLE, quiet, bench.seed)
     drawn = random_directions(ground.metric, ground.covariance, ground.size, arbitrary, bench.seed + 78)
@@ -247,8 +253,9 @@ def _unseen(
             seed = derive_seed("unseen", name, run, bench.seed) % 2**31
             random = np.random.default_rng(seed)
             tested = random.choice(np.flatnonzero(~screen.random), max(1, 3 * quiet // 4), replace=False)
-            calibrating = random.choice(np.flatnonzero(screen.random), max(8, arbitrary // 2), replace=False)
-            hits = discoveries(screen, tested, calibrating, seed)
+            dealt = random.permutation(np.flatnonzero(screen.random))
+            calibrating, beside = np.split(dealt, [max(8, arbitrary // 4)])
+            hits = discoveries(screen, tested, calibrating, beside[:NULL_DIRECTIONS], seed)
             found.append(bool(np.isin(hits, tested).any()))
     value, low, high, limit = share_of_runs(np.array(found))
     note = (
