@@ -16,18 +16,21 @@ from torch.nn import functional
 
 from diffex.base.devices import resolve_device
 from diffex.base.files import load_tensors, save_tensors
-from diffex.base.hashing import hash_value
+from diffex.base.hashing import hash_tensors, hash_value
 from diffex.classifiers import Classifier, ClassifierCard
 from diffex.classifiers.blackbox import SmallConvNet, load_black_box, standardise
-from diffex.classifiers.fitting import fit_black_box
+from diffex.classifiers.feature_maps import record_feature_maps
+from diffex.classifiers.fitting import card_of, fit_black_box
 from diffex.evaluation.demo import SHIPPED_RULES
 from diffex.generators import DiffusionAutoencoder, GeneratorConfig, fit_generator, measure_gates
 from diffex.generators.model import mean_codes, write_model
 from diffex.images import Images, PlantedCells, images_from_arrays
+from diffex.images.planted_factors import FACTORS
 from diffex.images.planted_labels import LabelRule
 from diffex.training import TrainConfig, train
 
 SEED = 2025
+LOGIT = 0.2  # of 16 margins at once
 SHIPPED = Path(__file__).parents[1] / "src" / "diffex" / "shipped"
 
 
@@ -39,9 +42,67 @@ class FactorTask(nn.Module):
         self.network, self.card = network, card
 
     def forward(self, step: int, generator: torch.Generator, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """Smooth error of the factors; the thirteenth output is kept at 0."""
+        """Smooth error of the factors."""
         predicted = self.network(standardise(x, self.card, (0.0, 1.0))).float()
-        return {"loss": functional.smooth_l1_loss(predicted, functional.pad(y, (0, 1)))}
+        return {"loss": functional.smooth_l1_loss(predicted, y)}
+
+
+class Factors:
+    """Guide by the network of factors: each is a margin of its own."""
+
+    outputs = len(FACTORS)
+
+    def __init__(self, network: nn.Module, card: ClassifierCard) -> None:
+        self.network, self.card = network.eval().requires_grad_(False), card
+
+    def state_hash(self) -> str:
+        """Hash of the network."""
+        return hash_tensors(self.network.state_dict())
+
+    def to(self, device: torch.device) -> "Factors":
+        """Move the network."""
+        self.network.to(device)
+        return self
+
+    def margins_and_features(
+        self, x: Tensor, value_range: tuple[float, float]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Factors ``(n, 12)`` and feature maps."""
+        seen: list[Tensor] = []
+        ready = standardise(x, self.card, value_range)
+        maps = record_feature_maps(lambda v: seen.append(self.network(v)), ready, 4)
+        return seen[0].float(), maps
+
+
+class Chorus:
+    """Guide by classifiers and factors at once: their margins side by side, and all their feature maps."""
+
+    def __init__(self, members: list[Classifier], factors: Factors) -> None:
+        self.members, self.factors = members, factors
+
+    @property
+    def outputs(self) -> int:
+        """A margin per classifier, and the factors."""
+        return len(self.members) + self.factors.outputs
+
+    def state_hash(self) -> str:
+        """Hash of all."""
+        return hash_value([part.state_hash() for part in [*self.members, self.factors]])
+
+    def to(self, device: torch.device) -> "Chorus":
+        """Move everything."""
+        for part in [*self.members, self.factors]:
+            part.to(device)
+        return self
+
+    def margins_and_features(
+        self, x: Tensor, value_range: tuple[float, float]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Margins of class 1 of each classifier, then the factors, ``(n, m + 12)``, and all feature maps."""
+        heard = [part.margins_and_features(x, value_range) for part in self.members]
+        factors, maps = self.factors.margins_and_features(x, value_range)
+        margins = [found[:, 1:] for found, _ in heard]
+        return torch.cat([*margins, factors], dim=1), [m for _, found in heard for m in found] + maps
 
 
 def rendered(count: int, seed: int, factors: NDArray[np.float64] | None = None) -> Images:
@@ -53,23 +114,13 @@ def rendered(count: int, seed: int, factors: NDArray[np.float64] | None = None) 
     return images_from_arrays(torch.cat(parts), channel_names=("nucleus", "cytoplasm", "organelle"))
 
 
-def factor_guide(
-    folder: Path, images: Images, factors: NDArray[np.float64], device: torch.device
-) -> Classifier:
+def factor_guide(folder: Path, images: Images, factors: NDArray[np.float64], device: torch.device) -> Factors:
     """Fit the network of factors, or open it."""
-    sample = images.read(np.arange(512))
-    card = ClassifierCard(
-        class_names=(*(f"factor {k}" for k in range(12)), "none"),
-        size=images.size,
-        channels=3,
-        mean=tuple(sample.mean(dim=(0, 2, 3)).tolist()),
-        std=tuple(sample.std(dim=(0, 2, 3)).tolist()),
-    )
-    network = SmallConvNet(3, 13)
+    card = card_of(images, FACTORS)
     goal = torch.from_numpy(factors.astype(np.float32))
+    torch.manual_seed(SEED)
+    network = SmallConvNet(images.channels, len(FACTORS))
     if not (folder / "guide.safetensors").exists():
-        torch.manual_seed(SEED)
-        network = SmallConvNet(3, 13)
         train(
             FactorTask(network, card),
             lambda rows, g: {"x": images.read(rows), "y": goal[torch.from_numpy(rows)]},
@@ -81,40 +132,7 @@ def factor_guide(
         )
         save_tensors(folder / "guide.safetensors", dict(network.state_dict()))
     network.load_state_dict(load_tensors(folder / "guide.safetensors"))
-    return Classifier(network.cpu(), card, differentiable=True, address="factors")
-
-
-class Chorus:
-    """Guide by several classifiers at once: their margins side by side, and all their feature maps."""
-
-    def __init__(self, members: list[Classifier], factors: Classifier) -> None:
-        self.members, self.factors = members, factors
-
-    @property
-    def outputs(self) -> int:
-        """Margins, factors and the constant."""
-        return len(self.members) + self.factors.outputs
-
-    def state_hash(self) -> str:
-        """Hash of all members."""
-        return hash_value([part.state_hash() for part in [*self.members, self.factors]])
-
-    def to(self, device: torch.device) -> "Chorus":
-        """Move every member."""
-        for member in [*self.members, self.factors]:
-            member.to(device)
-        return self
-
-    def logits(self, x: Tensor, value_range: tuple[float, float]) -> Tensor:
-        """Margins of the members, then the factors, ``(n, m + 13)``."""
-        return self.logits_and_features(x, value_range)[0]
-
-    def logits_and_features(self, x: Tensor, value_range: tuple[float, float]) -> tuple[Tensor, list[Tensor]]:
-        """Both at once."""
-        heard = [member.logits_and_features(x, value_range) for member in self.members]
-        factors, maps = self.factors.logits_and_features(x, value_range)
-        columns = [logits[:, 1:] - logits[:, :1] for logits, _ in heard]
-        return torch.cat([*columns, factors], dim=1), [m for _, found in heard for m in found] + maps
+    return Factors(network.cpu(), card)
 
 
 def classifier_images(rule: LabelRule, seed: int, count: int = 4000) -> Images:
@@ -127,7 +145,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--tune", type=int, default=1000)
     parser.add_argument("--cells", type=int, default=16000)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
@@ -142,19 +159,10 @@ def main() -> None:
         if not (folder / "config.json").exists():
             fit_black_box(classifier_images(rule, SEED), folder, seed=SEED, device=device)
         classifiers.append(load_black_box(folder))
-    config = GeneratorConfig(steps=options.steps, seed=SEED)
-    first = options.work / "first"
-    if not (first / "generator.safetensors").exists():
-        fit_generator(images, guide, config, options.work / "generator", device=device).save(first)
     if not (options.work / "generator.safetensors").exists():
-        start = DiffusionAutoencoder.load(first, device)
-        tuned = config.model_copy(
-            update={"steps": options.tune, "kl": 2e-6, "logit": 0.3, "features": 0.1, "at_noise": 0.3}
-        )
+        config = GeneratorConfig(steps=options.steps, seed=SEED, logit=LOGIT, guided_share=0.3)
         chorus = Chorus(classifiers, guide)
-        fit_generator(images, chorus, tuned, options.work / "tuning", device=device, start=start).save(
-            options.work
-        )
+        fit_generator(images, chorus, config, options.work / "generator", device=device).save(options.work)
     ship(options.work)
 
 

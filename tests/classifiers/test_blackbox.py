@@ -78,8 +78,8 @@ def test_it_is_a_classifier_that_can_be_opened(cells, fitted):
 
 def test_its_gradient_and_maps_can_guide(cells, fitted):
     x = cells.read([0, 1]).requires_grad_()
-    logits, maps = fitted[1].logits_and_features(x, cells.value_range)
-    logits[:, 1].sum().backward()
+    margins, maps = fitted[1].margins_and_features(x, cells.value_range)
+    margins[:, 1].sum().backward()
     assert x.grad.abs().sum() > 0
     assert len(maps) > 1
 

@@ -14,7 +14,7 @@ def draw(*shape, seed=0):
 def step_of(tiny, *, guided=True, **more):
     """One training step: the model, the classifier and the losses."""
     images, classifier, model = tiny.discs(12), tiny.classifier_of(), tiny.model_of(**more)
-    guide = lambda x: classifier.logits_and_features(x, images.value_range)
+    guide = lambda x: classifier.margins_and_features(x, images.value_range)
     told = (guide, logit_scale(classifier, images)) if guided else (None, None)
     losses = AutoencoderTask(model, *told)(0, torch.Generator().manual_seed(0), images.read())
     return model, classifier, losses
@@ -79,7 +79,7 @@ def test_an_untrained_network_misses_the_target_by_about_its_variance(tiny):
 
 def test_guidance_begins_gently(tiny):
     images, classifier = tiny.discs(6), tiny.classifier_of()
-    guide = lambda x: classifier.logits_and_features(x, images.value_range)
+    guide = lambda x: classifier.margins_and_features(x, images.value_range)
     task = AutoencoderTask(tiny.model_of(steps=100), guide, logit_scale(classifier, images))
     x, config = images.read(), tiny.config()
     for step, ramp in ((0, 0.05), (9, 0.5), (99, 1.0)):
@@ -94,7 +94,7 @@ def test_logits_are_standardised(tiny):
     images, classifier = tiny.discs(), tiny.classifier_of()
     scale = logit_scale(classifier, images)
     with torch.no_grad():
-        rows = scale.standardise(classifier.logits(images.read(), images.value_range))
+        rows = scale.standardise(classifier.margins_and_features(images.read(), images.value_range)[0])
     torch.testing.assert_close(rows.mean(0), torch.zeros(2), rtol=0, atol=1e-4)
     torch.testing.assert_close(rows.std(0), torch.ones(2), rtol=0, atol=1e-4)
 

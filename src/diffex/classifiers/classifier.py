@@ -13,6 +13,7 @@ from diffex.classifiers.alignment import mismatch
 from diffex.classifiers.card import ClassifierCard, make_card
 from diffex.classifiers.chunks import split_into_chunks
 from diffex.classifiers.feature_maps import record_feature_maps
+from diffex.classifiers.margins import margins
 from diffex.classifiers.network import Network, check_precision, first_channels, state_tensors
 from diffex.classifiers.preprocessing import normalise
 from diffex.classifiers.trial import try_out
@@ -236,10 +237,10 @@ class Classifier:
         by_chunk = [record_feature_maps(self._run, chunk, max_maps) for chunk in chunks]
         return [torch.cat(maps)[: len(x)] for maps in zip(*by_chunk, strict=True)]
 
-    def logits_and_features(
+    def margins_and_features(
         self, x: Tensor, value_range: tuple[float, float], max_maps: int = 4
     ) -> tuple[Tensor, list[Tensor]]:
-        """Give `logits` and `features` of the same images in one pass.
+        """Give the margin of every class and `features` of the same images in one pass.
 
         Parameters
         ----------
@@ -253,7 +254,7 @@ class Classifier:
         Returns
         -------
         (Tensor, list of Tensor)
-            Logits ``(n, k)`` and feature maps.
+            Margins ``(n, k)``, as from `diffex.classifiers.margins`, and feature maps.
         """
         outputs: list[Tensor] = []
         maps = record_feature_maps(
@@ -261,7 +262,7 @@ class Classifier:
         )
         logits = self._two_columns(outputs[0])
         self._check_logits(logits, len(x))
-        return logits / self.card.temperature, maps
+        return margins(logits / self.card.temperature), maps
 
     def preprocess(self, x: Tensor, value_range: tuple[float, float]) -> Tensor:
         """Turn pixels into what the network takes, as the card says.

@@ -74,7 +74,7 @@ def _generator_step(
     form = ImageForm(images.channel_names, images.size, len(guide.card.class_names))
     model = DiffusionAutoencoder(config, form, PixelTransform.fit(some))
     scale = logit_scale(guide, some)
-    task = AutoencoderTask(model, lambda x: guide.logits_and_features(x, images.value_range), scale)
+    task = AutoencoderTask(model, lambda x: guide.margins_and_features(x, images.value_range), scale)
     return _step_seconds(task, {"x": some.read()}, device)
 
 

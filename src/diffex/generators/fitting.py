@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffex.classifiers.margins import margins
 from diffex.generators.autoencoder import DiffusionAutoencoder, ImageForm
 from diffex.generators.config import GeneratorConfig
 from diffex.generators.losses import AutoencoderTask, Guide, LogitScale
@@ -25,19 +24,17 @@ class Guiding(Protocol):
 
     @property
     def outputs(self) -> int:
-        """Number of logits."""
+        """Number of margins."""
         ...
 
     def to(self, device: torch.device) -> "Guiding":
         """Move it."""
         ...
 
-    def logits(self, x: Tensor, value_range: tuple[float, float]) -> Tensor:
-        """Classify grey values, ``(n, k)``."""
-        ...
-
-    def logits_and_features(self, x: Tensor, value_range: tuple[float, float]) -> tuple[Tensor, list[Tensor]]:
-        """Logits and feature maps in one pass."""
+    def margins_and_features(
+        self, x: Tensor, value_range: tuple[float, float]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Margins of grey values, ``(n, k)``, and feature maps, in one pass."""
         ...
 
     def state_hash(self) -> str:
@@ -124,7 +121,7 @@ def _ema(steps: int) -> float:
 
 
 def _looking(guide: Guiding, images: Images) -> Guide:
-    return lambda x: guide.logits_and_features(x, images.value_range)
+    return lambda x: guide.margins_and_features(x, images.value_range)
 
 
 @torch.no_grad()
@@ -144,7 +141,8 @@ def logit_scale(guide: Guiding, images: Images) -> LogitScale:
         ``(k,)`` each.
     """
     some = images.subset(np.linspace(0, len(images) - 1, min(len(images), 2048)).astype(int))
-    rows = torch.cat([margins(guide.logits(x, images.value_range)).cpu() for _, x in some.batches(256)])
+    seen = [guide.margins_and_features(x, images.value_range)[0].cpu() for _, x in some.batches(256)]
+    rows = torch.cat(seen)
     return LogitScale(rows.mean(0), rows.std(0).clamp_min(1e-3))
 
 

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diffex.classifiers.margins import margins
 from diffex.generators.autoencoder import DiffusionAutoencoder
 from diffex.generators.config import GeneratorConfig
 
-Guide = Callable[[Tensor], tuple[Tensor, list[Tensor]]]  # grey values -> logits, feature maps
+Guide = Callable[[Tensor], tuple[Tensor, list[Tensor]]]  # grey values -> margins, feature maps
 
 # Classes far apart make differences within a class small; beyond this error the pull does not weaken.
 _KNEE = 0.05
@@ -26,9 +25,9 @@ class LogitScale:
     mean: Tensor
     sd: Tensor
 
-    def standardise(self, logits: Tensor) -> Tensor:
+    def standardise(self, margins: Tensor) -> Tensor:
         """Margins in standard deviations, ``(n, k)``."""
-        return (margins(logits) - self.mean.to(logits.device)) / self.sd.to(logits.device)
+        return (margins - self.mean.to(margins.device)) / self.sd.to(margins.device)
 
 
 @final
@@ -40,7 +39,7 @@ class AutoencoderTask(nn.Module):
     model : DiffusionAutoencoder
         What is trained.
     guide : callable or None
-        Differentiable classifier: grey values to logits and feature maps; None trains unaware.
+        Differentiable classifier: grey values to margins and feature maps; None trains unaware.
     scale : LogitScale or None
         Of the guide's margins.
     """
@@ -109,9 +108,9 @@ class AutoencoderTask(nn.Module):
         if not self.config.logit_condition or self._guide is None or self._scale is None:
             return None
         with torch.no_grad():
-            logits = self._scale.standardise(self._guide(x)[0])
+            told = self._scale.standardise(self._guide(x)[0])
         keep = torch.rand(len(x), 1, generator=generator) < 0.5
-        return logits * keep.to(logits)
+        return told * keep.to(told)
 
     def _guidance(self, x: Tensor, estimate: Tensor, t: Tensor, drop: Tensor) -> dict[str, Tensor]:
         """Classifier on image and one-step reconstruction, for a share of the batch that kept z."""
@@ -121,11 +120,11 @@ class AutoencoderTask(nn.Module):
         if not self.config.classifier_gradient:
             shown = shown.detach()
         with torch.no_grad():
-            logits, maps = self._guide(x[rows])
-        logits_shown, maps_shown = self._guide(shown)
+            real, maps = self._guide(x[rows])
+        seen, maps_shown = self._guide(shown)
         miss = functional.smooth_l1_loss(
-            self._scale.standardise(logits_shown),
-            self._scale.standardise(logits),
+            self._scale.standardise(seen),
+            self._scale.standardise(real),
             reduction="none",
             beta=_KNEE,
         ).mean(1)

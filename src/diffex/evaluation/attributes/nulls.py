@@ -182,10 +182,7 @@ def _flipped_runs(bench: Bench, where: str, screen: Screen) -> Measured:
     for run in range(bench.size(200, 20)):
         seed = derive_seed("sign flips", where, run, bench.seed) % 2**31
         flipped = sign_flipped(screen, seed)
-        calibrating = positions[screen.random]
-        found.append(
-            len(discoveries(flipped, positions[~screen.random], calibrating, positions[:0], seed)) > 0
-        )
+        found.append(len(discoveries(flipped, *parts, positions[:0], seed)) > 0)
     value, low, high, target = share_of_runs(np.array(found))
     what = f"sign-flipped matrices, {where}: share of runs with a discovery"
     return Measured("A6", what, value, target, low, high, note=f"{len(found)} runs")
