@@ -144,6 +144,19 @@ def test_halves_are_apart(explained):
     assert (explained.effects["n"] == len(estimation)).all()
 
 
+def test_on_the_fitted_set_only_images_held_out_are_judged(tiny, new_cells, model, prepared):
+    held_out = [name for i, name in enumerate(new_cells.ids) if i % 3 == 0]
+    fitted_on = replace(model, record={**model.record, "held_out": held_out})
+    again = prepare(new_cells, fitted_on, tiny.config())
+    judged = {again.images.ids[i] for i in np.flatnonzero(~again.half)}
+    assert judged == set(held_out) & set(again.images.ids)
+    assert len(judged) >= len(again.images) // 3
+    assert not judged & {again.images.ids[i] for i in np.flatnonzero(again.half)}
+    assert not {prepared.images.ids[i] for i in np.flatnonzero(~prepared.half)} <= set(held_out), (
+        "it would show"
+    )
+
+
 def test_concepts_do_not_hang_on_the_images_they_are_judged_by(tiny, new_cells, model, prepared):
     """Other pixels in the estimating half leave every concept and the common size as they are."""
     judged = {prepared.images.ids[i] for i in np.flatnonzero(~prepared.half)}

@@ -64,8 +64,10 @@ class Calibration:
         return np.asarray(self.intercept + self.slope * bent + reach * error, dtype=np.float64)
 
 
-def fit_calibration(rendered: FloatArray, predicted: FloatArray, unit: float) -> Calibration:
-    """Fit the bent line to random directions that were rendered.
+def fit_calibration(
+    rendered: FloatArray, predicted: FloatArray, unit: float, arbitrary: int | None = None
+) -> Calibration:
+    """Fit the bent line to directions that were rendered.
 
     Theil-Sen lines for each of some bends; the one of least scatter wins, but a saturating one only where the
     likelihood ratio against the straight line is significant.
@@ -78,16 +80,19 @@ def fit_calibration(rendered: FloatArray, predicted: FloatArray, unit: float) ->
         Their linear effects.
     unit : float
         Typical size of linear effects, above 0.
+    arbitrary : int, optional
+        How many of them, the first ones, are random directions: the scatter is theirs. Default: all.
 
     Returns
     -------
     Calibration
         The best line.
     """
-    fits = {bend: _fit(rendered, predicted, bend, unit) for bend in _BENDS}
-    worst_allowed = fits[0.0].scale * np.exp(-_SATURATION_EVIDENCE / (2 * len(rendered)))
-    allowed = [one for bend, one in fits.items() if bend <= 0 or one.scale < worst_allowed]
-    return min(allowed, key=lambda one: (one.scale, abs(one.bend)))
+    fits = [_fit(rendered, predicted, bend, unit, arbitrary) for bend in _BENDS]
+    straight = next(misfit for misfit, line in fits if line.bend == 0)
+    worst_allowed = straight * np.exp(-_SATURATION_EVIDENCE / (2 * len(rendered)))
+    allowed = [one for one in fits if one[1].bend <= 0 or one[0] < worst_allowed]
+    return min(allowed, key=lambda one: (one[0], abs(one[1].bend)))[1]
 
 
 def widening(rendered: FloatArray, null: FloatArray) -> float:
@@ -112,14 +117,19 @@ def widening(rendered: FloatArray, null: FloatArray) -> float:
     return float(max(1.0, ratios.max(initial=1.0)))
 
 
-def _fit(y: FloatArray, predicted: FloatArray, bend: float, unit: float) -> Calibration:
+def _fit(
+    y: FloatArray, predicted: FloatArray, bend: float, unit: float, arbitrary: int | None
+) -> tuple[float, Calibration]:
+    """Misfit over all directions, and the line with the scatter of the arbitrary ones."""
     x = _bend(predicted / unit, bend)
     slope = max(0.0, float(stats.theilslopes(y, x)[0])) if np.ptp(x) > 0 else 0.0
     intercept = float(np.median(y - slope * x))
     residuals = y - intercept - slope * x
-    classical = float(np.sqrt((residuals**2).sum() / (len(y) - 2)))
+    some = residuals[:arbitrary]
+    scale = float(np.sqrt((some**2).sum() / (len(some) - 2)))
     spread = float(((x - x.mean()) ** 2).sum())
-    return Calibration(intercept, slope, bend, unit, classical, len(y), float(x.mean()), spread)
+    line = Calibration(intercept, slope, bend, unit, scale, len(some), float(x.mean()), spread)
+    return float(np.sqrt(np.mean(residuals**2))), line
 
 
 def _bend(x: FloatArray, bend: float) -> FloatArray:

@@ -134,11 +134,20 @@ class RandomDirectionNull:
         below = np.searchsorted(null, np.abs(np.asarray(effects, dtype=np.float64)), side="left")
         return np.asarray((1 + len(null) - below) / (1 + len(null)), dtype=np.float64)
 
-    def calibrated(self, rendered: ArrayLike, predicted: ArrayLike, seed: int) -> "RandomDirectionNull":
+    def calibrated(
+        self,
+        rendered: ArrayLike,
+        predicted: ArrayLike,
+        seed: int,
+        tested: tuple[ArrayLike, ArrayLike] = ((), ()),
+    ) -> "RandomDirectionNull":
         """Carry the linear null over to rendered effects.
 
         A line of slope >= 0, bent where effects saturate or swell, is fitted through the rendered effects of
-        some random directions (`fit_calibration`); each null draw is the line at its linear effect plus a
+        some random directions and of the concepts tested (`fit_calibration`): a concept that were no more than
+        an arbitrary direction would follow the same line, and without concepts the line would have to be
+        extrapolated to the very effects that are tested. The scatter is that of the random directions. Each
+        null draw is the line at its linear effect plus a
         Student t error, as for the prediction of one new direction. Where the null is still narrower than
         the directions rendered (`widening`), it is scaled up: errors are on the side of fewer discoveries.
 
@@ -150,6 +159,8 @@ class RandomDirectionNull:
             Their linear effects, from `linear_effects`.
         seed : int
             Of the errors drawn.
+        tested : (array_like, array_like), shape (s,) each
+            Rendered and predicted effects of the concepts; they bend the line, robustly.
 
         Returns
         -------
@@ -168,7 +179,8 @@ class RandomDirectionNull:
                 f"The random null got {len(y)} rendered directions, expected {MIN_RENDERED} or more."
             )
         unit = float(np.sqrt(np.mean(self.linear**2))) or 1.0
-        null = fit_calibration(y, x, unit).draw(self.linear, seed)
+        more = [np.concatenate([a, finite(b, "tested", 1)]) for a, b in zip((y, x), tested, strict=True)]
+        null = fit_calibration(more[0], more[1], unit, len(y)).draw(self.linear, seed)
         return RandomDirectionNull(self.linear, null * widening(y, null))
 
 

@@ -32,7 +32,8 @@ def explain_attributes(images: Images, model: Model, config: AttributeConfig) ->
     Parameters
     ----------
     images : Images
-        Real images of the model's form, best not those it was fitted on.
+        Real images of the model's form. Where the model was fitted on them, effects are estimated on those
+        that it held out.
     model : Model
         Generator and classifier.
     config : AttributeConfig

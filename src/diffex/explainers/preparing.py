@@ -131,8 +131,7 @@ def prepare(images: Images, model: Model, config: AttributeConfig) -> Prepared:
         raise InputError(f"Got {len(images)} images, the statistics need at least {_FEWEST}: add images.")
     judge = Judge(model.classifier, images.value_range, ledger)
     with ledger.timed("preparation"):
-        chosen = sample(images, config.images, config.seed)
-        half = selection_half(len(chosen), chosen.groups, config.seed)
+        chosen, half = _halves(images, frozenset(model.record.get("held_out", ())), config)
         screen = LatentEditor(model.generator, "fresh", 1, config.seed)
         x = chosen.read()
         inversion = screen.invert(x, chosen.ids)
@@ -146,6 +145,21 @@ def prepare(images: Images, model: Model, config: AttributeConfig) -> Prepared:
         chosen, x, target, half, screen, inversion, gradients, evidence, channel, judge, ledger,
         images.labels is None,
     )  # fmt: skip
+
+
+def _halves(
+    images: Images, held_out: frozenset[str], config: AttributeConfig
+) -> tuple[Images, NDArray[np.bool_]]:
+    """Sample images and mark those that select; where the model was fitted on this set, others estimate."""
+    unseen = np.array([name in held_out for name in images.ids])
+    if unseen.sum() < _FEWEST / 2:
+        chosen = sample(images, config.images, config.seed)
+        return chosen, selection_half(len(chosen), chosen.groups, config.seed)
+    estimating = sample(images.subset(np.flatnonzero(unseen)), config.images // 2, config.seed)
+    selecting = sample(images.subset(np.flatnonzero(~unseen)), config.images - len(estimating), config.seed)
+    taken = {*estimating.ids, *selecting.ids}
+    chosen = images.subset([i for i, name in enumerate(images.ids) if name in taken])
+    return chosen, np.array([name not in held_out for name in chosen.ids])
 
 
 def _proposing(images: Images, chosen: Images, half: NDArray[np.bool_], seed: int) -> Images:

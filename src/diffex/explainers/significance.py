@@ -93,6 +93,7 @@ def ranked_table(
         np.concatenate([mean[random].ravel(), rendered]),
         np.concatenate([linear[random].ravel(), predicted]),
         config.seed,
+        tested=(mean[~random].ravel(), linear[~random].ravel()),
     )
     table = effect_table(
         within_strata(effects, _strata(prepared), prepared.half, prepared.images.groups),

@@ -59,6 +59,7 @@ def discoveries(
         np.concatenate([mean[calibrates].ravel(), rendered.ravel()]),
         np.concatenate([linear[calibrates].ravel(), predicted.ravel()]),
         seed,
+        tested=(mean[: len(tested)].ravel(), linear[: len(tested)].ravel()),
     )
     table = effect_table(
         effects,
