@@ -4,11 +4,20 @@ import torch
 from diffex.generators.paths import NoisePath
 
 MEAN, SD = 0.3, 0.4
-KINDS = pytest.mark.parametrize("path", [NoisePath("flow"), NoisePath("ddpm")], ids=lambda path: path.kind)
+KINDS = pytest.mark.parametrize(
+    "path", [NoisePath("flow"), NoisePath("ddpm"), NoisePath("flow", detail=0.1)], ids=str
+)
 
 
 def draw(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def raw_of(path, image, x_t, t):
+    """Solve `split`, which is linear in the network's output, for it."""
+    nothing, _ = path.split(torch.zeros_like(x_t), x_t, t)
+    unit, _ = path.split(torch.ones_like(x_t), x_t, t)
+    return (image - nothing) / (unit - nothing)
 
 
 def gaussian(path):
@@ -18,7 +27,7 @@ def gaussian(path):
         a, s = (v.view(-1, 1, 1, 1) for v in path.coefficients(t.double()))
         x_t = scaled * (a**2 * path.data_sd**2 + s**2).sqrt()
         offset = (x_t - a * MEAN) / (a**2 * SD**2 + s**2)
-        return (MEAN + a * SD**2 * offset) / path.data_sd
+        return raw_of(path, MEAN + a * SD**2 * offset, x_t, t)
 
     return network
 
@@ -54,7 +63,8 @@ def test_ddpm_preserves_variance():
 def test_splitting_the_true_image_gives_image_and_noise(path, time):
     x, noise = draw(3, 2, 4, 4), draw(3, 2, 4, 4, seed=1)
     t = torch.full((3,), time, dtype=torch.float64)
-    image, rest = path.split(x / path.data_sd, path.mix(x, noise, t), t)
+    x_t = path.mix(x, noise, t)
+    image, rest = path.split(raw_of(path, x, x_t, t), x_t, t)
     torch.testing.assert_close(image, x)
     torch.testing.assert_close(rest, noise)
 
@@ -67,9 +77,9 @@ def test_input_and_error_have_the_same_scale_at_any_time(path):
         a, s = path.coefficients(t[0])
         scaled = path.scaled(path.mix(x, noise, t), t)
         assert scaled.std() == pytest.approx(1, abs=0.02)
-        linear = scaled * a * path.data_sd / (a**2 * path.data_sd**2 + s**2).sqrt()
+        linear = scaled * a * path.data_sd**2 / (a**2 * path.data_sd**2 + s**2).sqrt()
         assert path.errors(linear, x, t).mean() == pytest.approx(1, abs=0.03)
-        assert path.errors(x / path.data_sd, x, t).max() == 0
+        assert path.errors(x, x, t).max() == 0
 
 
 @KINDS
@@ -77,6 +87,19 @@ def test_an_error_near_the_image_does_not_weigh_without_bound(path):
     x, off = draw(4, 1, 8, 8), torch.zeros(4, 1, 8, 8, dtype=torch.float64)
     near = [float(path.errors(off, x, torch.full((4,), t, dtype=torch.float64)).mean()) for t in (0.0, 1e-4)]
     assert near[0] == pytest.approx(near[1], rel=1e-3)
+
+
+def test_detail_passes_with_its_wiener_gain():
+    path, silent = NoisePath("flow", detail=0.1), torch.zeros(2, 1, 64, 64, dtype=torch.float64)
+    detail = 0.1 * draw(2, 1, 64, 64)
+    for time in (0.02, 0.1, 0.5):
+        t = torch.full((2,), time, dtype=torch.float64)
+        x_t = path.mix(detail, draw(2, 1, 64, 64, seed=1), t)
+        image, _ = path.split(silent, x_t, t)
+        best = (detail * x_t).mean() / x_t.square().mean() * x_t
+        torch.testing.assert_close(image, best, rtol=0, atol=0.01)
+    kept = path.render(lambda scaled, t: torch.zeros_like(scaled), draw(2, 1, 64, 64), depth=60)
+    assert kept.std() == pytest.approx(0.1, rel=0.1)
 
 
 @KINDS

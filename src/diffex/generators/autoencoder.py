@@ -71,7 +71,7 @@ class DiffusionAutoencoder(nn.Module):
             torch.manual_seed(config.seed)
             self.encoder = Encoder(channels, config.latents)
             self.decoder = Decoder(channels, config, form.classes)
-        self.path = NoisePath(config.path, _DATA_SD)
+        self.path = NoisePath(config.path, _DATA_SD, pixels.detail)
         self.register_buffer("code_mean", torch.zeros(config.latents))
         self.register_buffer("code_cov", torch.eye(config.latents))
 

@@ -80,7 +80,8 @@ class AutoencoderTask(nn.Module):
         noise = torch.randn(image.shape, generator=generator).to(image)
         x_t = model.path.mix(image, noise, t)
         raw = model.decoder(model.path.scaled(x_t, t), t, z, drop, self._told(x, generator))
-        errors = model.path.errors(raw, image, t)
+        estimate, _ = model.path.split(raw, x_t, t)
+        errors = model.path.errors(estimate, image, t)
         weight = torch.where(t == 1, config.mean, 1.0)
         parts = {"denoise": (weight * errors).mean()}
         parts["kl"] = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
@@ -90,7 +91,6 @@ class AutoencoderTask(nn.Module):
             total = total + config.total_correlation * parts["tc"]
         if self._guide is not None:
             ramp = min(1.0, 5 * (step + 1) / config.steps)
-            estimate, _ = model.path.split(raw, x_t, t)
             parts |= self._guidance(x, estimate, t, drop)
             total = total + ramp * (config.logit * parts["logit"] + config.features * parts["features"])
         return {"loss": total, **parts}

@@ -3,6 +3,7 @@
 A path gives ``x_t = a(t) x + s(t) e`` for t from 0 (image) to 1 (noise). The network predicts the image
 itself (Li & He 2025, "Back to basics"): a small network cannot carry a noise field through its channels, and
 what it would leave of it is grain in every rendering. Its error is weighted as that of the noise would be.
+The finest detail, which it cannot carry either, passes beside it with its own Wiener gain.
 """
 
 import math
@@ -29,10 +30,13 @@ class NoisePath:
         Straight lines (rectified flow, Liu et al. 2022) or a cosine variance-preserving path.
     data_sd : float
         Standard deviation of the images in the model's range.
+    detail : float
+        Standard deviation of their finest detail, as of white noise.
     """
 
     kind: Literal["flow", "ddpm"]
     data_sd: float = 0.5
+    detail: float = 0.0
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Give ``a(t)`` and ``s(t)``.
@@ -74,15 +78,13 @@ class NoisePath:
         a, s = (v.view(-1, 1, 1, 1) for v in self.coefficients(t))
         return (a.square() * self.data_sd**2 + s.square()).sqrt()
 
-    def errors(self, raw: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    def errors(self, image: Tensor, x: Tensor, t: Tensor) -> Tensor:
         """Weighted squared error of each prediction; its scale is the same at every t.
 
         Parameters
         ----------
-        raw : Tensor
-            The network's output, ``(n, c, h, w)``.
-        x : Tensor
-            The true images in the model's range.
+        image, x : Tensor
+            Predicted and true images in the model's range, ``(n, c, h, w)``.
         t : Tensor
             ``(n,)``.
 
@@ -93,7 +95,7 @@ class NoisePath:
         """
         s = self.coefficients(t)[1].clamp_min(_NEAREST)
         weight = (self._total(t).flatten() / s).square()
-        return weight * (raw - x / self.data_sd).square().mean(dim=(1, 2, 3))
+        return weight * ((image - x) / self.data_sd).square().mean(dim=(1, 2, 3))
 
     def evaluate(self, network: Network, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Evaluate the network once.
@@ -134,7 +136,8 @@ class NoisePath:
             Image and noise.
         """
         a, s = (v.view(-1, 1, 1, 1) for v in self.coefficients(t))
-        image = raw * self.data_sd
+        gain = a * self.detail**2 / (a.square() * self.detail**2 + s.square())
+        image = gain * x_t + (1 - a * gain) * self.data_sd * raw
         return image, (x_t - a * image) / s
 
     def times(self, depth: int, device: torch.device) -> Tensor:
@@ -153,7 +156,7 @@ class NoisePath:
             ``(depth + 1,)``, quadratically denser towards the image for more than two evaluations.
         """
         uniform = torch.linspace(1, 0, depth + 1, device=device)
-        return uniform if self.kind == "ddpm" else uniform * (0.5 + 0.5 * uniform)
+        return uniform if self.kind == "ddpm" else uniform.square()
 
     @torch.no_grad()
     def render(self, network: Network, noise: Tensor, depth: int) -> Tensor:

@@ -1,10 +1,11 @@
 """From the data's own grey values to the range a diffusion model likes, and back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from diffex.images import Images
 
@@ -27,6 +28,8 @@ class PixelTransform:
         Standard deviation per channel over the fitting images, in grey values: the unit of sizes.
     value_range : (float, float)
         Of the data; images are clipped to it.
+    detail : float
+        Standard deviation of the finest detail in the model's range, as if it were white noise.
     """
 
     low: tuple[float, ...]
@@ -34,6 +37,7 @@ class PixelTransform:
     gamma: tuple[float, ...]
     sd: tuple[float, ...]
     value_range: tuple[float, float]
+    detail: float = 0.0
 
     @classmethod
     def fit(cls, images: Images) -> "PixelTransform":
@@ -50,18 +54,20 @@ class PixelTransform:
             For these images and others like them.
         """
         positions = torch.linspace(0, len(images) - 1, min(len(images), _SAMPLE)).long()
-        pixels = images.read(positions.numpy()).transpose(0, 1).flatten(1)  # (c, n*h*w)
+        x = images.read(positions.numpy())
+        pixels = x.transpose(0, 1).flatten(1)  # (c, n*h*w)
         thin = pixels[:, :: max(1, pixels.shape[1] // 1_000_000)]
         low, middle, high = torch.quantile(thin, torch.tensor([0.001, 0.5, 0.999]), dim=1)
         high = torch.maximum(high, low + 1e-3 * (images.value_range[1] - images.value_range[0]))
         dim = (middle - low) / (high - low) < _DIM
-        return cls(
+        plain = cls(
             low=tuple(low.tolist()),
             high=tuple(high.tolist()),
             gamma=tuple(0.5 if d else 1.0 for d in dim.tolist()),
             sd=tuple(pixels.std(dim=1).clamp_min(1e-6).tolist()),
             value_range=images.value_range,
         )
+        return replace(plain, detail=_noise_level(plain.to_model(x)))
 
     def to_model(self, x: Tensor) -> Tensor:
         """Transform grey values.
@@ -117,11 +123,19 @@ class PixelTransform:
 
     def as_dict(self) -> dict[str, Any]:
         """Give the values as JSON can hold them."""
-        return {k: list(getattr(self, k)) for k in ("low", "high", "gamma", "sd", "value_range")}
+        lists = {k: list(getattr(self, k)) for k in ("low", "high", "gamma", "sd", "value_range")}
+        return {**lists, "detail": self.detail}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PixelTransform":
         """Rebuild from `as_dict`."""
         low, high = values["value_range"]
         rest = {k: tuple(values[k]) for k in ("low", "high", "gamma", "sd")}
-        return cls(**rest, value_range=(low, high))
+        return cls(**rest, detail=float(values["detail"]), value_range=(low, high))
+
+
+def _noise_level(y: Tensor) -> float:
+    """Standard deviation of white noise with the same finest detail (Immerkaer 1996)."""
+    line = torch.tensor([1.0, -2.0, 1.0])
+    kernel = torch.outer(line, line).expand(y.shape[1], 1, 3, 3)
+    return float(functional.conv2d(y, kernel, groups=y.shape[1]).square().mean().sqrt() / 6)
