@@ -146,9 +146,10 @@ class RandomDirectionNull:
         A line of slope >= 0, bent where effects saturate or swell, is fitted through the rendered effects of
         some random directions and of the concepts tested (`fit_calibration`): a concept that is no more than
         an arbitrary direction follows the same line, and without concepts the line would be extrapolated to
-        the very effects that are tested. The scatter is that of the random directions. Each null draw is the line at its linear effect plus a
-        Student t error, as for the prediction of one new direction. Where the null is still narrower than
-        the directions rendered (`widening`), it is scaled up: errors are on the side of fewer discoveries.
+        the very effects that are tested. The scatter is that of the random directions. Each null draw is the
+        line at its linear effect plus a Student t error, as for the prediction of one new direction. Where
+        the null is still narrower than the directions rendered (`widening`), it is scaled up: errors are on
+        the side of fewer discoveries.
 
         Parameters
         ----------
