@@ -23,6 +23,7 @@ from diffex.classifiers.feature_maps import record_feature_maps
 from diffex.classifiers.fitting import card_of, fit_black_box
 from diffex.evaluation.demo import SHIPPED_RULES
 from diffex.generators import DiffusionAutoencoder, GeneratorConfig, fit_generator, measure_gates
+from diffex.generators.fitting import Guiding
 from diffex.generators.model import mean_codes, write_model
 from diffex.images import Images, PlantedCells, images_from_arrays
 from diffex.images.planted_factors import FACTORS
@@ -79,6 +80,7 @@ class Chorus:
 
     def __init__(self, members: list[Classifier], factors: Factors) -> None:
         self.members, self.factors = members, factors
+        self.parts: list[Guiding] = [*members, factors]
 
     @property
     def outputs(self) -> int:
@@ -87,11 +89,11 @@ class Chorus:
 
     def state_hash(self) -> str:
         """Hash of all."""
-        return hash_value([part.state_hash() for part in [*self.members, self.factors]])
+        return hash_value([part.state_hash() for part in self.parts])
 
     def to(self, device: torch.device) -> "Chorus":
         """Move everything."""
-        for part in [*self.members, self.factors]:
+        for part in self.parts:
             part.to(device)
         return self
 
