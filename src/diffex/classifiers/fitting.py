@@ -11,6 +11,7 @@ from torch import Tensor
 
 from diffex.base.hashing import hash_tensors
 from diffex.base.noise import derive_seed
+from diffex.base.positions import evenly
 from diffex.classifiers.blackbox import (
     BlackBoxReport,
     BlackBoxTask,
@@ -131,7 +132,7 @@ def card_of(images: Images, class_names: tuple[str, ...] | None = None) -> Class
     ClassifierCard
         In the images' own value range.
     """
-    sample = images.read(np.linspace(0, len(images) - 1, min(len(images), 512)).astype(int))
+    sample = images.read(evenly(len(images), 512))
     mean, std = sample.mean(dim=(0, 2, 3)), sample.std(dim=(0, 2, 3)).clamp_min(1e-6)
     return ClassifierCard(
         class_names=images.class_names if class_names is None else class_names,

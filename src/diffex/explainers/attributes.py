@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from diffex.base.positions import evenly
 from diffex.concepts import Concept, merge_duplicates, propose_concepts
 from diffex.effects.arrays import SIGNS
 from diffex.effects.matrix import EffectMatrix, effect_matrix
@@ -116,8 +117,8 @@ def calibrated_concepts(prepared: Prepared, config: AttributeConfig) -> tuple[li
     proposed = propose_concepts(evidence, config.concepts, config.kinds)
     merged = merge_duplicates(proposed, evidence.metric)
     selecting = np.flatnonzero(prepared.half)
-    some = selecting[np.linspace(0, len(selecting) - 1, min(len(selecting), _SIZE_IMAGES)).astype(int)]
-    few = some[np.linspace(0, len(some) - 1, min(len(some), _CALIBRATION_IMAGES)).astype(int)]
+    some = selecting[evenly(len(selecting), _SIZE_IMAGES)]
+    few = some[evenly(len(some), _CALIBRATION_IMAGES)]
     size = typical_size(prepared.screen, prepared.rows(some), prepared.ledger)
     concepts = calibrate(merged, prepared.screen, prepared.rows(few), evidence.metric, size, prepared.ledger)
     return concepts, size, len(proposed)
@@ -193,7 +194,7 @@ def _stacked(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 def _cells(prepared: Prepared, matrix: EffectMatrix, verified: list[Verified], model: Model) -> pd.DataFrame:
     """One row per image: logits, code, and how far along each verified attribute it stands."""
     images, codes = prepared.images, prepared.inversion.codes.double().numpy()
-    logits = prepared.judge.logits(prepared.x)
+    logits = prepared.logits
     names = model.classifier.card.class_names
     labels = logits.argmax(1) if images.labels is None else images.labels
     columns: dict[str, Any] = {

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from diffex.base.errors import InputError
 from diffex.base.ledger import CostLedger
+from diffex.base.positions import evenly
 from diffex.concepts import Evidence
 from diffex.editors import Inversion, LatentEditor
 from diffex.effects.linear import image_metric, logit_gradients
@@ -36,6 +37,8 @@ class Prepared:
         The sample.
     x : Tensor
         Its pixels, ``(n, c, h, w)``.
+    logits : ndarray, shape (n, k)
+        What the classifier says of them.
     target : int
         Index of the target class.
     half : ndarray of bool
@@ -60,6 +63,7 @@ class Prepared:
 
     images: Images
     x: Tensor
+    logits: NDArray[np.float64]
     target: int
     half: NDArray[np.bool_]
     screen: LatentEditor
@@ -141,8 +145,9 @@ def prepare(images: Images, model: Model, config: AttributeConfig) -> Prepared:
         proposing = _proposing(images, chosen, half, config.seed)
         channel = _shape_channel(proposing)
         evidence = _evidence(proposing, model, judge, screen, gradients[half], target, channel, config.seed)
+        logits = judge.logits(x)
     return Prepared(
-        chosen, x, target, half, screen, inversion, gradients, evidence, channel, judge, ledger,
+        chosen, x, logits, target, half, screen, inversion, gradients, evidence, channel, judge, ledger,
         images.labels is None,
     )  # fmt: skip
 
@@ -174,7 +179,7 @@ def _shape_channel(images: Images) -> int:
     named = nucleus_channel(images.channel_names)
     if named is not None:
         return named
-    some = np.linspace(0, len(images) - 1, min(len(images), 64)).astype(int)
+    some = evenly(len(images), 64)
     masks = images.read_masks(some)
     return choose_channel(images.read(some).numpy(), None if masks is None else masks.numpy())
 
@@ -193,7 +198,7 @@ def _evidence(
     codes = torch.cat([model.generator.encode(part) for part in torch.split(x, 64)])
     logits = judge.logits(x)
     spread = model.generator.code_cov.diagonal().sqrt().cpu()
-    some = np.linspace(0, len(images) - 1, min(len(images), _METRIC_IMAGES)).astype(int)
+    some = evenly(len(images), _METRIC_IMAGES)
     noise = screen.invert(x[some], tuple(images.ids[i] for i in some)).noise
     metric = image_metric(model.generator, codes[some], noise, spread, judge.ledger)
     labels = logits.argmax(1) if images.labels is None else images.labels

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from diffex.base.positions import evenly
 from diffex.editors import LatentEditor
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.preparing import Prepared
@@ -40,7 +41,7 @@ def example_pictures(
     editor = LatentEditor(generator, "inverted", None, config.seed)
     x = prepared.x[rows]
     inversion = editor.invert(x, ids)
-    prepared.ledger.count("inversion", 3 * len(rows) * editor.evaluations)
+    prepared.ledger.count("inversion", len(rows) * editor.evaluations)
     null = editor.null(inversion)
     edits = [
         torch.stack([editor.edit(inversion, v.concept, v.sign * s) for s in config.strengths])
@@ -62,10 +63,9 @@ def example_pictures(
 
 def _shown_rows(prepared: Prepared, count: int) -> NDArray[np.int64]:
     """Cells that are not the target, spread over the range of the logit, then others."""
-    margins = prepared.judge.logits(prepared.x)
+    margins = prepared.logits
     estimating = np.flatnonzero(~prepared.half)
     away = estimating[margins[estimating].argmax(1) != prepared.target]
     pool = away if len(away) >= count else estimating
     order = pool[np.argsort(margins[pool, prepared.target])]
-    spread = np.linspace(0, len(order) - 1, min(count, len(order))).astype(int)
-    return np.asarray(order[spread])
+    return np.asarray(order[evenly(len(order), count)])

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diffex.base.noise import derive_seed
+from diffex.base.positions import evenly
 from diffex.concepts import Concept
 from diffex.concepts.sources import random_directions
 from diffex.effects.arrays import SIGNS
@@ -43,7 +44,7 @@ def rendered_null(prepared: Prepared, size: float) -> tuple[NDArray[np.float64],
         Rendered and predicted mean effects, a pair per direction and sign.
     """
     rows = np.flatnonzero(~prepared.half)
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), NULL_IMAGES)).astype(int)]
+    rows = rows[evenly(len(rows), NULL_IMAGES)]
     part = prepared.rows(rows)
     evidence = replace(prepared.evidence, seed=derive_seed("null", prepared.evidence.seed))
     drawn = random_directions.propose(evidence, NULL_DIRECTIONS)

@@ -111,7 +111,7 @@ def make_verifier(
     """
     judge, target = prepared.judge, prepared.target
     editor = LatentEditor(generator, "fresh", config.verify_depth, config.seed)
-    already = judge.logits(prepared.x).argmax(1) == target
+    already = prepared.logits.argmax(1) == target
     estimating = np.flatnonzero(~prepared.half)
     order = np.concatenate([estimating[~already[estimating]], estimating[already[estimating]]])
     rows = np.sort(order[: config.verify_images])

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffex.base.positions import evenly
 from diffex.generators.autoencoder import DiffusionAutoencoder, ImageForm
 from diffex.generators.config import GeneratorConfig
 from diffex.generators.losses import AutoencoderTask, Guide, LogitScale
@@ -140,7 +141,7 @@ def logit_scale(guide: Guiding, images: Images) -> LogitScale:
     LogitScale
         ``(k,)`` each.
     """
-    some = images.subset(np.linspace(0, len(images) - 1, min(len(images), 2048)).astype(int))
+    some = images.subset(evenly(len(images), 2048))
     seen = [guide.margins_and_features(x, images.value_range)[0].cpu() for _, x in some.batches(256)]
     rows = torch.cat(seen)
     return LogitScale(rows.mean(0), rows.std(0).clamp_min(1e-3))
@@ -148,7 +149,7 @@ def logit_scale(guide: Guiding, images: Images) -> LogitScale:
 
 @torch.no_grad()
 def _set_code_statistics(model: DiffusionAutoencoder, images: Images) -> None:
-    some = images.subset(np.linspace(0, len(images) - 1, min(len(images), _CODES)).astype(int))
+    some = images.subset(evenly(len(images), _CODES))
     codes = torch.cat([model.encode(x) for _, x in some.batches(256)])
     model.code_mean.copy_(codes.mean(0))
     model.code_cov.copy_(torch.cov(codes.T))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffex.base.errors import InputError
+from diffex.base.positions import evenly
 from diffex.images.decoding import read_image
 from diffex.images.headers import Header
 
@@ -133,7 +134,7 @@ def _used_channels(files: Sequence[Path], header: Header, stored: tuple[str, ...
 
 
 def _sample(files: Sequence[Path]) -> list[NDArray[np.float32]]:
-    positions = np.unique(np.linspace(0, len(files) - 1, min(_SAMPLE, len(files))).astype(int))
+    positions = evenly(len(files), _SAMPLE)
     return [read_image(files[position]).pixels for position in positions]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from diffex.base.files import load_tensors, save_tensors
 from diffex.base.ledger import CostLedger
+from diffex.base.positions import evenly
 from diffex.classifiers import Classifier
 from diffex.concepts import Concept
 from diffex.editors import Inversion, LatentEditor
@@ -195,7 +196,7 @@ def ground_of(images: Images, generator: DiffusionAutoencoder, seed: int) -> Gro
     """
     editor, ledger = LatentEditor(generator, "fresh", 1, seed), CostLedger()
     inversion = editor.invert(images.read(), images.ids)
-    some = torch.from_numpy(np.linspace(0, len(images) - 1, min(len(images), _METRIC_IMAGES)).astype(int))
+    some = torch.from_numpy(evenly(len(images), _METRIC_IMAGES))
     spread = generator.code_cov.diagonal().sqrt().cpu()
     found = image_metric(generator, inversion.codes[some], inversion.noise[some], spread, ledger)
     covariance = generator.code_cov.double().cpu().numpy()
