@@ -14,57 +14,34 @@ from diffex.effects.nulls import (
     RandomDirectionNull,
     draws_needed,
     linear_effects,
-    max_t_p,
     random_direction_null,
     random_directions,
-    sign_test_p,
+    rise_p,
 )
 
 
-def test_sign_test_is_uniform() -> None:
+def test_rise_is_uniform() -> None:
     effects = np.random.default_rng(0).normal(size=(256, 3000))
-    assert stats.kstest(sign_test_p(effects), "uniform").pvalue > 0.01
+    assert stats.kstest(rise_p(effects), "uniform").pvalue > 0.01
 
 
-def test_sign_test_is_uniform_with_groups() -> None:
-    random = np.random.default_rng(1)
+def test_rise_is_uniform_with_groups() -> None:
+    random = np.random.default_rng(2)
     groups = np.repeat(np.arange(12), 20)
     effects = random.normal(size=(12, 3000))[groups] + random.normal(size=(240, 3000))
-    assert stats.kstest(sign_test_p(effects, groups), "uniform").pvalue > 0.01
-    assert (sign_test_p(effects) < 0.05).mean() > 0.3  # images are not independent here
+    assert stats.kstest(rise_p(effects, groups), "uniform").pvalue > 0.01
+    assert (rise_p(effects) < 0.05).mean() > 0.2  # images are not independent here
 
 
-def test_sign_test_agrees_with_scipy_and_with_the_interval() -> None:
+def test_rise_agrees_with_scipy_and_with_the_interval() -> None:
     effects = np.random.default_rng(2).normal(0.1, 1.0, size=(100, 200))
-    p, found = sign_test_p(effects), mean_intervals(effects)
-    assert p == pytest.approx(stats.ttest_1samp(effects, 0.0).pvalue)
-    assert ((p < 0.05) == ((found.low > 0) | (found.high < 0))).all()
+    p, found = rise_p(effects), mean_intervals(effects)
+    assert p == pytest.approx(stats.ttest_1samp(effects, 0.0, alternative="greater").pvalue)
+    assert ((p < 0.025) == (found.low > 0)).all()
 
 
-def test_sign_test_of_constants() -> None:
-    assert sign_test_p(np.array([[0.0, 1.0]] * 5)).tolist() == [1.0, 0.0]
-
-
-@pytest.mark.parametrize("groups", [None, np.repeat(np.arange(10), 5)])
-def test_max_t_keeps_the_familywise_error(groups: np.ndarray | None) -> None:
-    random, runs = np.random.default_rng(3), 2000
-    mixing = random.normal(size=(20, 20))
-    false = 0
-    for seed in range(runs):
-        effects = random.normal(size=(50, 20)) @ mixing
-        if groups is not None:
-            effects += 3 * random.normal(size=(10, 20))[groups]
-        false += bool((max_t_p(effects, seed, 300, groups) <= 0.05).any())
-    assert false / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
-
-
-def test_max_t_steps_down_and_is_never_below_the_single_test() -> None:
-    effects = np.random.default_rng(4).normal(size=(60, 10)) + np.array([3.0, 1.0] + [0.0] * 8)
-    p = max_t_p(effects, seed=0)
-    assert p[0] == p[1] == pytest.approx(1 / 2001)
-    assert (p[2:] > sign_test_p(effects)[2:] - 0.05).all()
-    t = np.abs(effects.mean(axis=0) / effects.std(axis=0, ddof=1))
-    assert (np.diff(p[np.argsort(-t)]) >= 0).all()
+def test_rise_of_constants() -> None:
+    assert rise_p(np.array([[0.0, 1.0, -1.0]] * 5)).tolist() == [0.5, 0.0, 1.0]
 
 
 def test_random_directions_have_the_size_asked_for(make_world: Callable[..., Any]) -> None:
@@ -94,7 +71,7 @@ def test_random_directions_have_uniform_p(make_world: Callable[..., Any]) -> Non
 
 def test_p_counts_exceeding_draws() -> None:
     null = RandomDirectionNull(np.zeros(4), np.array([-3.0, 1.0, -2.0, 0.5]))
-    assert null.p([0.0, 2.0, -2.5, 9.0]).tolist() == [1.0, 0.6, 0.4, 0.2]
+    assert null.p([0.0, 1.0, -2.5, 9.0]).tolist() == [0.6, 0.4, 0.8, 0.2]
 
 
 @pytest.mark.parametrize(("bend", "sign"), [(np.tanh, 1), (np.sinh, -1), (np.copy, 0)])

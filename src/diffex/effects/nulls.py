@@ -21,11 +21,11 @@ _DRAWS = 20_000
 _CHUNK = 4096
 
 
-def sign_test_p(matrix: ArrayLike, groups: NDArray[np.generic] | None = None) -> FloatArray:
-    """Test "the mean effect is zero" per column, two-sided.
+def rise_p(matrix: ArrayLike, groups: NDArray[np.generic] | None = None) -> FloatArray:
+    """Test "the mean effect is not above zero" per column, one-sided: a row is the claim of a rise.
 
     A t test over images; with 6 groups or more, over groups (cluster t). Consistent with `mean_intervals`: p
-    is below 0.05 exactly where the 95 % interval excludes 0.
+    is below 0.025 exactly where the 95 % interval lies above 0.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def sign_test_p(matrix: ArrayLike, groups: NDArray[np.generic] | None = None) ->
     Returns
     -------
     ndarray, shape (m,)
-        p values; 1 where every effect is 0.
+        p values; 1/2 where every effect is 0.
 
     Raises
     ------
@@ -46,56 +46,8 @@ def sign_test_p(matrix: ArrayLike, groups: NDArray[np.generic] | None = None) ->
     """
     array = finite(matrix, "matrix", 2)
     units = replication_units(len(array), groups)
-    t = _ratio(np.abs(array.mean(axis=0)), standard_errors(array, units))
-    return np.asarray(2 * stats.t.sf(t, len(units.sizes) - 1), dtype=np.float64)
-
-
-def max_t_p(
-    matrix: ArrayLike,
-    seed: int,
-    permutations: int = 2000,
-    groups: NDArray[np.generic] | None = None,
-) -> FloatArray:
-    """Test "the mean effect is zero" for all columns together: 5 % chance of any false claim at p <= 0.05.
-
-    Westfall & Young 1993, step-down: each permutation flips the sign of whole images (of whole groups where
-    there are 6 or more) for all columns together, which keeps their correlation; a column is compared with
-    the largest statistic among the columns that are no larger than it.
-
-    Parameters
-    ----------
-    matrix : array_like, shape (n, m)
-        Effects, a row per image.
-    seed : int
-        Of the sign flips.
-    permutations : int, default 2000
-        Flips; the smallest p is ``1 / (1 + permutations)``.
-    groups : ndarray, shape (n,), optional
-        Unit of replication of each image.
-
-    Returns
-    -------
-    ndarray, shape (m,)
-        Adjusted p values: ``p <= 0.05`` anywhere is false at most 5 % of the time.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than 2 images, values are not finite, or groups do not match.
-    """
-    array = finite(matrix, "matrix", 2)
-    sums = replication_units(len(array), groups).sums(array)
-    # |sum| / root sum of squares rises with |t|, and flips leave its denominator alone
-    scale = np.sqrt((sums**2).sum(axis=0))
-    flips = np.random.default_rng(seed).choice(np.array([-1.0, 1.0]), size=(permutations, len(sums)))
-    observed = _ratio(np.abs(sums.sum(axis=0)), scale)
-    ascending = np.argsort(observed, kind="stable")
-    largest = np.maximum.accumulate(_ratio(np.abs(flips @ sums), scale)[:, ascending], axis=1)
-    # the tolerance counts a flip that equals the observed one but for rounding
-    exceed = (largest >= observed[ascending] * (1 - 1e-12)).sum(axis=0)
-    adjusted = np.empty(len(observed))
-    adjusted[ascending] = np.maximum.accumulate(((1 + exceed) / (1 + permutations))[::-1])[::-1]
-    return adjusted
+    t = _ratio(array.mean(axis=0), standard_errors(array, units))
+    return np.asarray(stats.t.sf(t, len(units.sizes) - 1), dtype=np.float64)
 
 
 @final
@@ -115,9 +67,9 @@ class RandomDirectionNull:
     effects: FloatArray
 
     def p(self, effects: ArrayLike) -> FloatArray:
-        """Test "no more effective than an arbitrary direction of equal size".
+        """Test "raises the margin no more than an arbitrary direction of equal size".
 
-        ``(1 + #{|null| >= |effect|}) / (1 + R)``, exact for any R. No tail is extrapolated beyond the draws:
+        ``(1 + #{null >= effect}) / (1 + R)``, exact for any R. No tail is extrapolated beyond the draws:
         raise R with `draws_needed` where more resolution is wanted.
 
         Parameters
@@ -130,8 +82,8 @@ class RandomDirectionNull:
         ndarray, shape of `effects`
             p values, never below ``1 / (1 + R)``.
         """
-        null = np.sort(np.abs(self.effects))
-        below = np.searchsorted(null, np.abs(np.asarray(effects, dtype=np.float64)), side="left")
+        null = np.sort(self.effects)
+        below = np.searchsorted(null, np.asarray(effects, dtype=np.float64), side="left")
         return np.asarray((1 + len(null) - below) / (1 + len(null)), dtype=np.float64)
 
     def calibrated(

@@ -11,7 +11,7 @@ from diffex.base.errors import InputError
 from diffex.effects.arrays import SIGNS, BoolArray, FloatArray, finite, same_length, signed_effects
 from diffex.effects.intervals import bootstrap_ranks, descending_ranks, mean_intervals, wilson
 from diffex.effects.multiplicity import benjamini_hochberg
-from diffex.effects.nulls import sign_test_p
+from diffex.effects.nulls import rise_p
 
 
 @final
@@ -51,9 +51,10 @@ def effect_table(
 
     Ranks come from half A: largest mean effect toward the target first, effects away from it last. All else
     is estimated on half B, so that being chosen does not flatter an estimate. ``p`` is the larger of two:
-    "the mean effect is zero" and "no more effective than an arbitrary direction of equal size" (an
-    intersection-union test). ``q`` is Benjamini-Hochberg over all rows. A row is ``significant`` where
-    ``q`` is low enough and the interval excludes 0.
+    "the mean effect is not above zero" and "raises the margin no more than an arbitrary direction of equal
+    size" (an intersection-union test, one-sided, since either sign of a concept has a row of its own). ``q``
+    is Benjamini-Hochberg over all rows. A row is ``significant`` where ``q`` is low enough and the interval
+    lies above 0.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def effect_table(
     _check(array, flips, eligible, p_random, half)
     rows = array.reshape(len(array), -1)
     found = mean_intervals(rows[~half], _part(groups, ~half), how.level)
-    p = np.maximum(sign_test_p(rows[~half], _part(groups, ~half)), np.ravel(np.asarray(p_random)))
+    p = np.maximum(rise_p(rows[~half], _part(groups, ~half)), np.ravel(np.asarray(p_random)))
     q = benjamini_hochberg(p)
     table = pd.DataFrame(
         {
@@ -102,7 +103,7 @@ def effect_table(
             "groups": found.groups,
             "p": p,
             "q": q,
-            "significant": (q <= how.q) & ((found.low > 0) | (found.high < 0)),
+            "significant": (q <= how.q) & (found.low > 0),
         }
     )
     parts = [table, _flip_rates(flips, eligible & ~half, how.level), _ranks(rows, half, groups, how)]

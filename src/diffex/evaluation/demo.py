@@ -148,7 +148,7 @@ def findings(explanation: Explanation, images: Images, rule: str) -> tuple[Findi
     rows = [position[name] for name in explanation.cells["id"]]
     codes = explanation.cells.filter(regex=r"^code_\d+$").to_numpy()
     effects = explanation.effects
-    good = effects[effects["significant"] & (effects["effect"] > 0) & (effects["kind"] != "random")]
+    good = effects[effects["significant"] & (effects["kind"] != "random")]
     scores = {
         (row["words"], int(row["rank"])): codes
         @ (row["sign"] * explanation.directions[row["concept"]].numpy())

@@ -131,9 +131,9 @@ def _verify_best(
     concepts: list[Concept],
     config: AttributeConfig,
 ) -> list[Verified]:
-    """Verify the best significant rows that raise the target, one sign of each concept."""
+    """Verify the best significant rows, one sign of each concept."""
     by_id = {c.id: c for c in concepts}
-    good = table[table["significant"] & (table["effect"] > 0) & (table["kind"] != "random")]
+    good = table[table["significant"] & (table["kind"] != "random")]
     best = good.drop_duplicates("concept").head(config.top)
     pairs = zip(best["concept"], best["sign"], strict=True)
     return [verify(verifier, prepared, by_id[name], int(sign), config.strengths) for name, sign in pairs]
