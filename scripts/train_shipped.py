@@ -146,7 +146,7 @@ def main() -> None:
     """Train what is missing, then copy everything into the package."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=2800)
     parser.add_argument("--cells", type=int, default=16000)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
