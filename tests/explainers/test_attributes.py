@@ -14,6 +14,7 @@ from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, align_labels
 from diffex.editors import LatentEditor
 from diffex.effects.matrix import Judge, effect_matrix
+from diffex.effects.multiplicity import benjamini_hochberg
 from diffex.effects.search import attfind
 from diffex.explainers.attributes import (
     _complete,
@@ -188,14 +189,15 @@ def test_random_directions_alone_discover_nothing(tiny, new_cells, model, prepar
     found = explain_attributes(new_cells, model, tiny.config(concepts=40, kinds=("random",), q=0.05))
     assert set(found.effects["kind"]) == {"random"}
     assert len(found.effects) == 16
-    assert not found.effects["significant"].any()
+    assert not found.effects["significant"].any(), "they are controls"
+    assert (benjamini_hochberg(found.effects["p"]) > 0.05).all(), "and would not be found as claims either"
     assert found.summary["answer"][0].startswith("No change that was tried")
     assert found.examples["edits"].shape[0] == len(found.dose) == len(found.measured) == 0
     null = prepared.judge.logits(prepared.screen.null(prepared.inversion))
     again = prepared.judge.logits(prepared.screen.null(prepared.inversion))
     assert (null - again == 0).all()
     noise = np.random.default_rng(0).normal(0, 0.1, (48, 40, 2))
-    assert len(attfind(noise, most=10)) == 10, "the published acceptance finds attributes in noise alone"
+    assert len(attfind(noise, most=10)) > 3, "the published acceptance finds attributes in noise alone"
 
 
 def test_explanation_is_whole(explained, model):

@@ -44,6 +44,7 @@ def effect_table(
     p_random: ArrayLike,
     half: BoolArray,
     *,
+    claimed: BoolArray | None = None,
     groups: NDArray[np.generic] | None = None,
     settings: TableSettings | None = None,
 ) -> pd.DataFrame:
@@ -53,8 +54,8 @@ def effect_table(
     is estimated on half B, so that being chosen does not flatter an estimate. ``p`` is the larger of two:
     "the mean effect is not above zero" and "raises the margin no more than an arbitrary direction of equal
     size" (an intersection-union test, one-sided, since either sign of a concept has a row of its own). ``q``
-    is Benjamini-Hochberg over all rows. A row is ``significant`` where ``q`` is low enough and the interval
-    lies above 0.
+    is Benjamini-Hochberg over all rows that are claims. A row is ``significant`` where ``q`` is low enough
+    and the interval lies above 0.
 
     Parameters
     ----------
@@ -68,6 +69,9 @@ def effect_table(
         From `RandomDirectionNull.p` of the mean effects on half B.
     half : ndarray of bool, shape (n,)
         True for half A, from `selection_half`.
+    claimed : ndarray of bool, shape (K,), optional
+        False for controls, such as random directions: they are ranked, but never significant, and their ``q``
+        is 1. Default: all are claims.
     groups : ndarray, shape (n,), optional
         Unit of replication of each image.
     settings : TableSettings, optional
@@ -91,7 +95,9 @@ def effect_table(
     rows = array.reshape(len(array), -1)
     found = mean_intervals(rows[~half], _part(groups, ~half), how.level)
     p = np.maximum(rise_p(rows[~half], _part(groups, ~half)), np.ravel(np.asarray(p_random)))
-    q = benjamini_hochberg(p)
+    claims = np.repeat(np.ones(array.shape[1], dtype=bool) if claimed is None else claimed, len(SIGNS))
+    q = np.ones(len(p))
+    q[claims] = benjamini_hochberg(p[claims])
     table = pd.DataFrame(
         {
             "concept": np.repeat(np.arange(array.shape[1]), len(SIGNS)),

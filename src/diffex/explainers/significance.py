@@ -102,6 +102,7 @@ def ranked_table(
         matrix.eligible(prepared.target),
         null.p(mean),
         prepared.half,
+        claimed=~random,
         groups=prepared.images.groups,
         settings=TableSettings(q=config.q, seed=config.seed),
     )

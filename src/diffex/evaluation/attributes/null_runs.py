@@ -42,8 +42,8 @@ def discoveries(
     Returns
     -------
     ndarray of int
-        Positions (in the matrix) of the significant concepts, of either sign; the calibrating directions
-        are in the table too, as in an explanation.
+        Positions (in the matrix) of the significant concepts, of either sign. The calibrating directions are
+        controls, as in an explanation.
     """
     kept = np.concatenate([tested, calibrating])
     half = selection_half(len(screen.effects), None, seed)
@@ -67,6 +67,7 @@ def discoveries(
         np.ones(len(effects), dtype=bool),
         null.p(mean),
         half,
+        claimed=np.arange(len(kept)) < len(tested),
         settings=TableSettings(q=q, rank_repeats=2, seed=seed),
     )
     return np.unique(kept[table.loc[table["significant"], "concept"].to_numpy(dtype=np.int64)])
