@@ -38,7 +38,7 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
 
     Examples
     --------
-    >>> wrong_in_a_quarter = np.array([[0.0, 10.0]] * 4), np.array([1, 1, 1, 0])
+    >>> wrong_in_a_quarter = np.array([[0.0, 10.0]] * 400), np.array([1, 1, 1, 0] * 100)
     >>> round(fit_temperature(*wrong_in_a_quarter), 1)  # 10 / log(3)
     9.1
     """
