@@ -26,7 +26,7 @@ from diffex.generators import DiffusionAutoencoder, GeneratorConfig, fit_generat
 from diffex.generators.fitting import Guiding
 from diffex.generators.model import mean_codes, write_model
 from diffex.images import Images, PlantedCells, images_from_arrays
-from diffex.images.planted_factors import FACTORS
+from diffex.images.planted_factors import CHANNEL_NAMES, FACTORS
 from diffex.images.planted_labels import LabelRule
 from diffex.training import TrainConfig, train
 
@@ -107,13 +107,12 @@ class Chorus:
         return torch.cat([*margins, factors], dim=1), [m for _, found in heard for m in found] + maps
 
 
-def rendered(count: int, seed: int, factors: NDArray[np.float64] | None = None) -> Images:
+def rendered(factors: NDArray[np.float64], seed: int) -> Images:
     """Simulate cells once and keep them in memory."""
-    cells = PlantedCells()
-    drawn = cells.sample_factors(count, seed) if factors is None else factors
+    cells, count = PlantedCells(), len(factors)
     seeds = np.arange(count) + 1_000_000 * seed
-    parts = [cells.render(drawn[i : i + 500], seeds[i : i + 500]) for i in range(0, count, 500)]
-    return images_from_arrays(torch.cat(parts), channel_names=("nucleus", "cytoplasm", "organelle"))
+    parts = [cells.render(factors[i : i + 500], seeds[i : i + 500]) for i in range(0, count, 500)]
+    return images_from_arrays(torch.cat(parts), channel_names=CHANNEL_NAMES)
 
 
 def factor_guide(folder: Path, images: Images, factors: NDArray[np.float64], device: torch.device) -> Factors:
@@ -152,8 +151,8 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     device = resolve_device(options.device)
-    images = rendered(options.cells, SEED)
     factors = PlantedCells().sample_factors(options.cells, SEED)
+    images = rendered(factors, SEED)
     guide = factor_guide(options.work, images, factors, device)
     classifiers = []
     for name, rule in SHIPPED_RULES.items():

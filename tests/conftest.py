@@ -3,9 +3,13 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from diffex.generators import DiffusionAutoencoder
 
 STRICT = os.environ.get("DIFFEX_STRICT") == "1"
 
@@ -40,6 +44,20 @@ def _few_threads() -> None:
     """Keep to two cores, or to what OMP_NUM_THREADS says; one for each worker of xdist."""
     cores = 1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, len(os.sched_getaffinity(0)))
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", cores)))
+
+
+@pytest.fixture(scope="session")
+def random_weights() -> "Callable[[DiffusionAutoencoder], DiffusionAutoencoder]":
+    """Give an untrained generator random weights, always the same, so that codes change the picture."""
+
+    def shake(made: "DiffusionAutoencoder") -> "DiffusionAutoencoder":
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            for parameter in made.decoder.parameters():
+                parameter.add_(0.05 * torch.randn_like(parameter))
+        return made.eval().requires_grad_(False)
+
+    return shake
 
 
 @pytest.fixture(scope="session")

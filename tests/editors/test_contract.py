@@ -23,16 +23,10 @@ def fp32(monkeypatch):
 
 
 @pytest.fixture
-def generator():
-    """Random weights, but codes change the picture."""
+def generator(random_weights):
     pixels = PixelTransform((0.0,) * 2, (255.0,) * 2, (1.0,) * 2, (40.0,) * 2, (0.0, 255.0), detail=0.5)
     config = GeneratorConfig(latents=4, widths=(16, 16), depth=2)
-    made = DiffusionAutoencoder(config, ImageForm(("dna", "actin"), SHAPE[1:], 2), pixels)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        for parameter in made.decoder.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return made.eval().requires_grad_(False)
+    return random_weights(DiffusionAutoencoder(config, ImageForm(("dna", "actin"), SHAPE[1:], 2), pixels))
 
 
 @pytest.fixture

@@ -18,17 +18,11 @@ IDS = tuple("abcdefgh")
 
 
 @pytest.fixture
-def generator(monkeypatch):
-    """Random weights, but codes change the picture."""
+def generator(monkeypatch, random_weights):
     monkeypatch.setattr("diffex.generators.autoencoder.best_precision", lambda device: "fp32")
     pixels = PixelTransform((0.0,) * 2, (255.0,) * 2, (1.0,) * 2, (40.0, 80.0), (0.0, 255.0))
     config = GeneratorConfig(latents=LATENTS, widths=(16, 16), depth=2)
-    made = DiffusionAutoencoder(config, ImageForm(("dna", "actin"), SHAPE[1:], 2), pixels)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        for parameter in made.decoder.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return made.eval().requires_grad_(False)
+    return random_weights(DiffusionAutoencoder(config, ImageForm(("dna", "actin"), SHAPE[1:], 2), pixels))
 
 
 @pytest.fixture

@@ -53,16 +53,10 @@ def classifier_of(seed=0):
 
 
 @pytest.fixture(scope="session")
-def generator():
-    """Random weights, but codes change the picture."""
+def generator(random_weights):
     config = GeneratorConfig(latents=16, widths=(16, 16), steps=1, depth=2)
     pixels = PixelTransform((0.0,) * 3, (1.0,) * 3, (1.0,) * 3, (0.2,) * 3, (0.0, 1.0))
-    made = DiffusionAutoencoder(config, ImageForm(CHANNEL_NAMES, (SIDE, SIDE), 2), pixels)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        for parameter in made.decoder.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return made.eval().requires_grad_(False)
+    return random_weights(DiffusionAutoencoder(config, ImageForm(CHANNEL_NAMES, (SIDE, SIDE), 2), pixels))
 
 
 @pytest.fixture(scope="session")

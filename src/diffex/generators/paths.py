@@ -70,12 +70,17 @@ class NoisePath:
         Tensor
             ``(n, c, h, w)``.
         """
-        a, s = (v.view(-1, 1, 1, 1) for v in self.coefficients(t))
+        a, s = self._weights(t)
         return a * x + s * noise
+
+    def _weights(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Coefficients as ``(n, 1, 1, 1)``."""
+        a, s = self.coefficients(t)
+        return a.view(-1, 1, 1, 1), s.view(-1, 1, 1, 1)
 
     def _total(self, t: Tensor) -> Tensor:
         """Standard deviation of ``x_t``, ``(n, 1, 1, 1)``."""
-        a, s = (v.view(-1, 1, 1, 1) for v in self.coefficients(t))
+        a, s = self._weights(t)
         return (a.square() * self.data_sd**2 + s.square()).sqrt()
 
     def errors(self, image: Tensor, x: Tensor, t: Tensor) -> Tensor:
@@ -135,7 +140,7 @@ class NoisePath:
         (Tensor, Tensor)
             Image and noise.
         """
-        a, s = (v.view(-1, 1, 1, 1) for v in self.coefficients(t))
+        a, s = self._weights(t)
         gain = a * self.detail**2 / (a.square() * self.detail**2 + s.square())
         image = gain * x_t + (1 - a * gain) * self.data_sd * raw
         return image, (x_t - a * image) / s
