@@ -24,7 +24,7 @@ def fp32(monkeypatch):
 
 @pytest.fixture
 def generator(random_weights):
-    pixels = PixelTransform((0.0,) * 2, (255.0,) * 2, (1.0,) * 2, (40.0,) * 2, (0.0, 255.0), detail=0.5)
+    pixels = PixelTransform((0.0,) * 2, (255.0,) * 2, (1.0,) * 2, (40.0,) * 2, (0.0, 255.0), detail=(0.5,))
     config = GeneratorConfig(latents=4, widths=(16, 16), depth=2)
     return random_weights(DiffusionAutoencoder(config, ImageForm(("dna", "actin"), SHAPE[1:], 2), pixels))
 
@@ -56,12 +56,21 @@ def test_fresh_noise_hangs_on_id_and_seed(generator, pixels):
 
 
 def test_inverted_noise_shows_the_real_image(generator, pixels):
-    """Few steps of a network that passes all detail invert roughly; fresh noise has no reason to be near."""
-    errors = {}
-    for noise in ("fresh", "inverted"):
-        editor = LatentEditor(generator, noise, depth=8)
-        errors[noise] = float((editor.null(editor.invert(pixels, IDS)) - pixels).abs().mean())
-    assert errors["inverted"] < 0.3 * errors["fresh"]
+    """Its noise explains most of the image, and the residual the rest; fresh noise has no reason to be near."""
+    fresh, own = (LatentEditor(generator, noise, depth=8) for noise in ("fresh", "inverted"))
+    far = (fresh.null(fresh.invert(pixels, IDS)) - pixels).abs().mean()
+    inversion = own.invert(pixels, IDS)
+    assert inversion.residual.abs().mean() < 0.3 * far
+    assert torch.allclose(own.null(inversion), pixels.clamp(0, 255), atol=1e-3)
+
+
+def test_residual_is_added_to_every_edit(generator, pixels):
+    editor = LatentEditor(generator, "inverted", depth=2)
+    inversion = editor.invert(pixels, IDS)
+    bare = replace(inversion, residual=None)
+    added = editor.edit(inversion, CONCEPT, 1.0) - editor.edit(bare, CONCEPT, 1.0)
+    inside = editor.edit(inversion, CONCEPT, 1.0).gt(0) & editor.edit(inversion, CONCEPT, 1.0).lt(255)
+    assert torch.allclose(added[inside], inversion.residual[inside], atol=1e-3)
 
 
 def test_inversion_is_frozen_and_gives_rows(generator, pixels):
@@ -71,6 +80,8 @@ def test_inversion_is_frozen_and_gives_rows(generator, pixels):
     assert len(inversion) == 3
     part = inversion.rows(1, 3)
     assert part.ids == ("b", "c") and torch.equal(part.noise, inversion.noise[1:])
+    turned = inversion.take([2, 0])
+    assert turned.ids == ("c", "a") and torch.equal(turned.codes, inversion.codes[[2, 0]])
 
 
 @pytest.fixture

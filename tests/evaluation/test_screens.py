@@ -62,9 +62,9 @@ def test_effects_of_a_screen_are_those_of_its_voice(bench, ground, classifier):
         bench, "try", lambda: ground, lambda _: as_concepts(drawn, "random"),
         {"a": classifier(0), "b": voice}, 1, "content",
     )["b"]  # fmt: skip
-    codes, noise = ground.inversion.codes, ground.inversion.noise
+    inversion, codes = ground.inversion, ground.inversion.codes
     moved = codes + torch.from_numpy(screen.directions[2]).float()
-    after, before = (margin(voice.logits(ground.editor.render(z, noise), (0, 1)), 1) for z in (moved, codes))
+    after, before = (margin(voice.logits(ground.editor.render(inversion, z), (0, 1)), 1) for z in (moved, codes))
     assert screen.effects[:, 2, 0] == pytest.approx((after - before).numpy(), abs=1e-3)
 
 

@@ -47,21 +47,24 @@ def fit(images, folder, classifier=None):
 def teach(generator, x):
     """Render images back from their codes in one step, whatever the noise."""
     g = torch.Generator().manual_seed(0)
+    size = generator.latents
     with torch.no_grad():
-        generator.decoder.code[0].weight.mul_(8)  # codes begin small, and would be overlooked
-    weights = [p.requires_grad_(True) for p in generator.parameters()]
+        head, codes = generator.encoder.head, generator.encode(x)
+        head.weight[:size] /= codes.std(0).view(-1, 1)  # codes begin small, and would be overlooked
+        head.bias[:size] = (head.bias[:size] - codes.mean(0)) / codes.std(0)
+    codes = generator.encode(x)
+    weights = [p.requires_grad_(True) for p in generator.decoder.parameters()]
     optimizer = torch.optim.Adam(weights, lr=2e-3)
     goal = generator.pixels.to_model(x)
     with torch.enable_grad():
         for _ in range(TAUGHT_STEPS):
             rows = torch.randint(len(x), (16,), generator=g)
             noise = torch.randn(16, *generator.image_shape, generator=g)
-            network = generator.bound(generator.encoder(goal[rows])[0])
+            network = generator.bound(codes[rows])
             raw, _ = generator.path.evaluate(network, noise, torch.ones(16))
             optimizer.zero_grad()
             (raw - goal[rows]).square().mean().backward()
             optimizer.step()
-    codes = generator.encode(x)
     generator.code_mean.copy_(codes.mean(0))
     generator.code_cov.copy_(codes.T.cov())
 

@@ -73,7 +73,7 @@ def test_gradients_reach_the_code_through_one_step(tiny):
 
 def test_inversion_gives_the_image_back(tiny, fp32):
     model = tiny.model_of()
-    model.path = replace(model.path, detail=model.path.data_sd)  # or an untrained network passes nothing
+    model.path = replace(model.path, detail=(model.path.data_sd,))  # or an untrained network passes nothing
     x = 30 + 150 * torch.rand(2, 2, 32, 32, generator=torch.Generator().manual_seed(0))
     z = model.encode(x)
     back = model.decode(z, model.invert(x, z, depth=32), depth=32)
@@ -130,7 +130,7 @@ def test_damaged_file(saved, name):
 def test_another_schema(saved):
     values = json.loads((saved / "generator.json").read_text())
     (saved / "generator.json").write_text(json.dumps(values | {"schema": 99}))
-    with pytest.raises(FolderError, match="schema 99, this diffex reads 1"):
+    with pytest.raises(FolderError, match="schema 99, this diffex reads 2"):
         DiffusionAutoencoder.load(saved, CPU)
     (saved / "generator.json").write_text("[]")
     with pytest.raises(FolderError, match="schema None"):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from diffex.base.noise import noise_for
-from diffex.generators import Gate, logits_of, measure_gates, render
+from diffex.generators import Gate, logits_of, measure_gates
 
 NAMES = ["logit_spearman", "flips", "noise_share", "conditioning"]
 
@@ -77,7 +77,7 @@ def test_many_images_go_in_batches(tiny, fp32):
     model, classifier = tiny.model_of(size=(28, 28), depth=1), tiny.classifier_of()
     ids = [f"image-{i}" for i in range(66)]
     z, noise = torch.randn(66, 8), noise_for(ids, model.image_shape, 0)
-    images = render(model, z, noise)
+    images = model.decode(z, noise)
     torch.testing.assert_close(images[64:], model.decode(z[64:], noise[64:]), rtol=1e-4, atol=1e-2)
     many = images.repeat(4, 1, 1, 1)
     logits = logits_of(classifier, many, tiny.RANGE)

@@ -29,18 +29,18 @@ def gradient_size(loss, module):
 
 
 @pytest.mark.parametrize("path", ["flow", "ddpm"])
-@pytest.mark.parametrize("part", ["logit", "features"])
+@pytest.mark.parametrize("part", ["logit", "features", "probe"])
 def test_the_classifier_teaches_the_encoder(tiny, part, path):
     model, classifier, losses = step_of(tiny, path=path)
     assert gradient_size(losses[part], model.encoder) > 0
-    assert gradient_size(losses[part], model.decoder) > 0
+    assert (gradient_size(losses[part], model.decoder) > 0) == (part != "probe")
     assert not any(p.requires_grad for p in classifier.module.parameters())
 
 
 def test_the_published_defect_is_seen(tiny):
     # Rendering without gradients makes the consistency loss a constant: it has a value and teaches nothing.
     model, _, losses = step_of(tiny, classifier_gradient=False)
-    for part in ("logit", "features"):
+    for part in ("logit", "features", "probe"):
         assert losses[part] > 0
         assert gradient_size(losses[part], model.encoder) == 0
 
@@ -51,7 +51,7 @@ def test_the_whole_loss_feels_the_classifier_only_with_its_gradient(tiny):
         losses["loss"].backward()
         return torch.cat([p.grad.flatten() for p in model.encoder.parameters()])
 
-    without = encoder_gradient(logit=0.0, features=0.0)
+    without = encoder_gradient(logit=0.0, features=0.0, probe=0.0)
     assert torch.equal(encoder_gradient(classifier_gradient=False), without)
     assert not torch.allclose(encoder_gradient(), without)
 
@@ -67,7 +67,7 @@ def test_every_parameter_learns(tiny, more):
 def test_a_step_depends_on_its_generator_alone(tiny):
     first, again = (step_of(tiny)[2] for _ in range(2))
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert {"loss", "denoise", "kl", "logit", "features"} == set(first)
+    assert {"loss", "denoise", "kl", "logit", "features", "probe"} == set(first)
     assert set(step_of(tiny, guided=False)[2]) == {"loss", "denoise", "kl"}
 
 
@@ -86,7 +86,8 @@ def test_guidance_begins_gently(tiny):
         with torch.no_grad():
             parts = task(step, torch.Generator().manual_seed(0), x)
         guidance = config.logit * parts["logit"] + config.features * parts["features"]
-        expected = parts["denoise"] + config.kl * parts["kl"] + ramp * guidance
+        expected = parts["denoise"] + config.kl * parts["kl"] + config.probe * parts["probe"]
+        expected = expected + ramp * guidance
         assert float(parts["loss"]) == pytest.approx(float(expected), rel=1e-4)
 
 

@@ -56,7 +56,8 @@ def check_editor(
 
 
 def _content(inversion: Inversion) -> str:
-    return hash_tensors({"codes": inversion.codes, "noise": inversion.noise})
+    kept = {"codes": inversion.codes, "noise": inversion.noise, "residual": inversion.residual}
+    return hash_tensors({k: v for k, v in kept.items() if v is not None})
 
 
 def _check_form(null: Tensor, x: Tensor) -> None:

@@ -1,8 +1,10 @@
 """The contract of editors: invert once, edit many times."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, final
 
+import torch
 from torch import Tensor
 
 from diffex.concepts import Concept
@@ -21,11 +23,14 @@ class Inversion:
         ``(n, d)``.
     noise : Tensor
         ``(n, c, h, w)``.
+    residual : Tensor, optional
+        ``(n, c, h, w)`` grey values: what rendering misses of the images, added to every rendering.
     """
 
     ids: tuple[str, ...]
     codes: Tensor
     noise: Tensor
+    residual: Tensor | None = None
 
     def __len__(self) -> int:
         """Count the images."""
@@ -33,7 +38,13 @@ class Inversion:
 
     def rows(self, start: int, stop: int) -> "Inversion":
         """Give some consecutive images."""
-        return Inversion(self.ids[start:stop], self.codes[start:stop], self.noise[start:stop])
+        return self.take(range(*slice(start, stop).indices(len(self))))
+
+    def take(self, positions: Sequence[int]) -> "Inversion":
+        """Give some images by position."""
+        index = torch.as_tensor(positions)
+        residual = None if self.residual is None else self.residual[index]
+        return Inversion(tuple(self.ids[i] for i in positions), self.codes[index], self.noise[index], residual)
 
 
 class Editor(Protocol):

@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal, final
 
-import torch
 from torch import Tensor
 
 from diffex.base.noise import noise_for
 from diffex.concepts import Concept
 from diffex.editors.editor import Inversion
-from diffex.generators import DiffusionAutoencoder, render
-
-_BATCH = 64
+from diffex.generators import DiffusionAutoencoder
 
 
 @final
@@ -24,7 +21,8 @@ class LatentEditor:
     generator : DiffusionAutoencoder
         Encodes and renders.
     noise : {"fresh", "inverted"}
-        Fresh noise, drawn from image id and seed: cleaner statistics. Inverted noise: shows the real cell.
+        Fresh noise, drawn from image id and seed: cleaner statistics. Inverted noise shows the real cell:
+        what rendering from it still misses is added, so that the null edit is the cell itself.
     depth : int, optional
         Network evaluations per image; default the generator's.
     seed : int
@@ -56,12 +54,11 @@ class LatentEditor:
         Inversion
             Immutable; make it once per image.
         """
-        codes = torch.cat([self.generator.encode(part) for part in torch.split(x, _BATCH)])
+        codes = self.generator.encode(x)
         if self.noise == "fresh":
             return Inversion(ids, codes, noise_for(ids, self.generator.image_shape, "edit", self.seed))
-        parts = zip(torch.split(x, _BATCH), torch.split(codes, _BATCH), strict=True)
-        noise = [self.generator.invert(a, z, self.evaluations) for a, z in parts]
-        return Inversion(ids, codes, torch.cat(noise))
+        noise = self.generator.invert(x, codes, self.evaluations)
+        return Inversion(ids, codes, noise, x - self.generator.decode(codes, noise, self.evaluations))
 
     def null(self, inversion: Inversion) -> Tensor:
         """Render without an edit.
@@ -76,7 +73,7 @@ class LatentEditor:
         Tensor
             ``(n, c, h, w)`` grey values.
         """
-        return self.render(inversion.codes, inversion.noise)
+        return self.render(inversion, inversion.codes)
 
     def edit(self, inversion: Inversion, concept: Concept, strength: float) -> Tensor:
         """Render with the code moved along a concept.
@@ -95,19 +92,24 @@ class LatentEditor:
         Tensor
             ``(n, c, h, w)`` grey values.
         """
-        return self.render(inversion.codes + strength * concept.direction, inversion.noise)
+        return self.render(inversion, inversion.codes + strength * concept.direction)
 
-    def render(self, codes: Tensor, noise: Tensor) -> Tensor:
-        """Render any codes in batches.
+    def render(self, inversion: Inversion, codes: Tensor) -> Tensor:
+        """Render images with other codes.
 
         Parameters
         ----------
-        codes, noise : Tensor
-            ``(n, d)`` and ``(n, c, h, w)``.
+        inversion : Inversion
+            Of n images.
+        codes : Tensor
+            ``(n, d)``.
 
         Returns
         -------
         Tensor
             ``(n, c, h, w)`` grey values.
         """
-        return render(self.generator, codes, noise, self.evaluations)
+        shown = self.generator.decode(codes, inversion.noise, self.evaluations)
+        if inversion.residual is None:
+            return shown
+        return (shown + inversion.residual).clamp(*self.generator.pixels.value_range)

@@ -100,13 +100,12 @@ def image_metric(
     """
     size = codes.shape[1]
     sd = torch.tensor(generator.pixels.sd).view(-1, 1, 1)
+    length = _STEP_SD * spread.clamp_min(1e-6)  # a latent that never varies moves nothing
     metric, steps = np.zeros((size, size)), []
     for z, e in zip(codes, noise, strict=True):
-        moved = torch.cat([z.unsqueeze(0), z + torch.diag(_STEP_SD * spread)])
-        x = torch.cat(
-            [generator.decode(part, e.expand(len(part), *e.shape), 1) for part in torch.split(moved, 64)]
-        )
-        jacobian = (x[1:] - x[:1]) / sd / (_STEP_SD * spread).view(-1, 1, 1, 1)
+        moved = torch.cat([z.unsqueeze(0), z + torch.diag(length)])
+        x = generator.decode(moved, e.expand(len(moved), *e.shape), 1)
+        jacobian = (x[1:] - x[:1]) / sd / length.view(-1, 1, 1, 1)
         flat = jacobian.flatten(1).double().numpy()
         metric += flat @ flat.T / flat.shape[1]
         steps.append(functional.adaptive_avg_pool2d(jacobian, _POOLED).flatten(1))

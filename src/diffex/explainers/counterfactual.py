@@ -200,10 +200,10 @@ def _shorten(
     low, high = torch.zeros(len(moves), 1), torch.full((len(moves), 1), 2.0)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        image = editor.render(inversion.codes + middle * moves, inversion.noise)
+        image = editor.render(inversion, inversion.codes + middle * moves)
         flips = torch.from_numpy(_classes(model, image) == target).unsqueeze(1)
         low, high = torch.where(flips, low, middle), torch.where(flips, middle, high)
-    return high, editor.render(inversion.codes + high * moves, inversion.noise)
+    return high, editor.render(inversion, inversion.codes + high * moves)
 
 
 @torch.no_grad()

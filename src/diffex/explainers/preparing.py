@@ -77,9 +77,7 @@ class Prepared:
 
     def rows(self, rows: NDArray[np.int64]) -> Inversion:
         """Pick images of the inversion by position in the sample."""
-        index = torch.from_numpy(rows)
-        ids = tuple(self.inversion.ids[i] for i in rows)
-        return Inversion(ids, self.inversion.codes[index], self.inversion.noise[index])
+        return self.inversion.take(rows.tolist())
 
 
 def target_index(class_names: tuple[str, ...], target: str) -> int:
@@ -195,7 +193,7 @@ def _evidence(
     seed: int,
 ) -> Evidence:
     x = images.read()
-    codes = torch.cat([model.generator.encode(part) for part in torch.split(x, 64)])
+    codes = model.generator.encode(x)
     logits = judge.logits(x)
     spread = model.generator.code_cov.diagonal().sqrt().cpu()
     some = evenly(len(images), _METRIC_IMAGES)

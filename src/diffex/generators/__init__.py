@@ -3,7 +3,7 @@
 from diffex.generators.autoencoder import DiffusionAutoencoder
 from diffex.generators.config import GeneratorConfig
 from diffex.generators.fitting import fit_generator
-from diffex.generators.gates import Gate, logits_of, measure_gates, render
+from diffex.generators.gates import Gate, logits_of, measure_gates
 from diffex.generators.pixels import PixelTransform
 
 __all__ = [
@@ -14,5 +14,4 @@ __all__ = [
     "fit_generator",
     "logits_of",
     "measure_gates",
-    "render",
 ]

@@ -15,10 +15,10 @@ from diffex.base.hashing import hash_tensors
 from diffex.generators.config import GeneratorConfig
 from diffex.generators.networks import Decoder, Encoder
 from diffex.generators.paths import Network, NoisePath
-from diffex.generators.pixels import PixelTransform
+from diffex.generators.pixels import MODEL_SD, PixelTransform
 
-SCHEMA = 1
-_DATA_SD = 0.5
+SCHEMA = 2
+_BATCH = 64  # images that are encoded or rendered at once
 
 
 @final
@@ -71,7 +71,7 @@ class DiffusionAutoencoder(nn.Module):
             torch.manual_seed(config.seed)
             self.encoder = Encoder(channels, config.latents)
             self.decoder = Decoder(channels, config, form.classes)
-        self.path = NoisePath(config.path, _DATA_SD, pixels.detail)
+        self.path = NoisePath(config.path, MODEL_SD, pixels.detail)
         self.register_buffer("code_mean", torch.zeros(config.latents))
         self.register_buffer("code_cov", torch.eye(config.latents))
 
@@ -110,8 +110,8 @@ class DiffusionAutoencoder(nn.Module):
             Posterior means, ``(n, d)``, fp32, on the CPU.
         """
         with autocast(self.device, self.precision):
-            mean: Tensor = self.encoder(self.pixels.to_model(x.to(self.device)))[0]
-        return mean.cpu()
+            means = [self.encoder(self.pixels.to_model(v.to(self.device)))[0] for v in x.split(_BATCH)]
+        return torch.cat(means).cpu()
 
     def bound(self, z: Tensor, logits: Tensor | None = None) -> Network:
         """Bind the decoder to codes.
@@ -155,8 +155,11 @@ class DiffusionAutoencoder(nn.Module):
         Tensor
             Images in the data's value range, on the CPU.
         """
-        raw = self.path.render(self.bound(z), noise.to(self.device), depth or self.config.depth)
-        return self.pixels.to_images(raw).cpu()
+        rendered = [
+            self.path.render(self.bound(code), start.to(self.device), depth or self.config.depth)
+            for code, start in zip(z.split(_BATCH), noise.split(_BATCH), strict=True)
+        ]
+        return self.pixels.to_images(torch.cat(rendered)).cpu()
 
     def one_step(self, z: Tensor, noise: Tensor) -> Tensor:
         """Render with one evaluation, differentiably.
@@ -195,8 +198,11 @@ class DiffusionAutoencoder(nn.Module):
         Tensor
             Noise, ``(n, c, h, w)``, on the CPU.
         """
-        model = self.pixels.to_model(x.to(self.device))
-        return self.path.invert(self.bound(z), model, depth or self.config.depth).cpu()
+        found = [
+            self.path.invert(self.bound(code), self.pixels.to_model(v.to(self.device)), depth or self.config.depth)
+            for v, code in zip(x.split(_BATCH), z.split(_BATCH), strict=True)
+        ]
+        return torch.cat(found).cpu()
 
     def state_hash(self) -> str:
         """Hash of all weights."""

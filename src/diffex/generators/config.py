@@ -26,7 +26,7 @@ class GeneratorConfig(BaseModel):
         Share of a batch trained at pure noise, which makes the one-step renderer.
     drop_condition : float
         Share of a batch that sees the learnt null code instead of z.
-    kl, total_correlation, mean, logit, features : float
+    kl, total_correlation, mean, logit, features, probe : float
         Weights of the losses; 0 switches one off.
     guided_share : float
         Share of a batch on which the classifier's losses are computed.
@@ -44,7 +44,7 @@ class GeneratorConfig(BaseModel):
     widths: tuple[int, ...] = (64, 128, 192)
     patch: int = 4
     path: Literal["flow", "ddpm"] = "flow"
-    steps: int = Field(default=3600, ge=1)
+    steps: int = Field(default=3700, ge=1)
     batch_size: int = Field(default=48, ge=2)
     lr: float = 8e-4
     seed: int = 0
@@ -54,8 +54,9 @@ class GeneratorConfig(BaseModel):
     kl: float = 4e-6
     total_correlation: float = 0.0
     mean: float = 1.0
-    logit: float = 0.05
-    features: float = 0.05
+    logit: float = 0.08
+    features: float = 0.08
+    probe: float = 0.1
     guided_share: float = 0.5
     classifier_gradient: bool = True
     logit_condition: bool = False

@@ -83,8 +83,8 @@ def measure_gates(
     z = model.encode(x)
     noise = [noise_for(images.ids, model.image_shape, "gate", k, seed) for k in range(2)]
     swapped = z[torch.from_numpy(np.random.default_rng(seed).permutation(len(z)))]
-    first, again = render(model, z, noise[0]), render(model, z, noise[1])
-    changed = render(model, swapped, noise[0])
+    first, again = model.decode(z, noise[0]), model.decode(z, noise[1])
+    changed = model.decode(swapped, noise[0])
     logits = [logits_of(classifier, v, images.value_range) for v in (x, first, again)]
     inside = _inside(images, x)
     return (
@@ -97,27 +97,6 @@ def measure_gates(
         Gate("conditioning", "change of image by code over change by noise, within the object",
              _energy(changed - first, inside) / max(_energy(again - first, inside), _LEAST), 2.5, True),
     )  # fmt: skip
-
-
-def render(model: DiffusionAutoencoder, z: Tensor, noise: Tensor, depth: int | None = None) -> Tensor:
-    """Render any number of codes in batches of 64.
-
-    Parameters
-    ----------
-    model : DiffusionAutoencoder
-        The generator.
-    z, noise : Tensor
-        ``(n, d)`` and ``(n, c, h, w)``.
-    depth : int, optional
-        Network evaluations per image.
-
-    Returns
-    -------
-    Tensor
-        ``(n, c, h, w)`` grey values.
-    """
-    parts = zip(torch.split(z, 64), torch.split(noise, 64), strict=True)
-    return torch.cat([model.decode(a, b, depth) for a, b in parts])
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from diffex.base.positions import evenly
 from diffex.generators.autoencoder import DiffusionAutoencoder
 from diffex.generators.config import GeneratorConfig
 
@@ -48,6 +49,9 @@ class AutoencoderTask(nn.Module):
         super().__init__()
         self.model = model
         self._guide, self._scale = guide, scale
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(model.config.seed)
+            self.probe = None if scale is None else nn.Linear(model.latents, len(scale.mean))
 
     @property
     def config(self) -> GeneratorConfig:
@@ -91,13 +95,14 @@ class AutoencoderTask(nn.Module):
             total = total + config.total_correlation * parts["tc"]
         if self._guide is not None:
             ramp = min(1.0, 5 * (step + 1) / config.steps)
-            parts |= self._guidance(x, estimate, t, drop)
+            parts |= self._guidance(x, z, estimate, t, drop)
             total = total + ramp * (config.logit * parts["logit"] + config.features * parts["features"])
+            total = total + config.probe * parts["probe"]
         return {"loss": total, **parts}
 
     def _times(self, count: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Logit-normal times, the first rows at pure noise; dropped codes only among the others."""
-        t = torch.randn(count, generator=generator).sigmoid()
+        """Times of the path, the first rows at pure noise; dropped codes only among the others."""
+        t = self.model.path.draw(count, generator)
         at_noise = max(1, round(self.config.at_noise * count))
         t[:at_noise] = 1.0
         drop = torch.rand(count, generator=generator) < self.config.drop_condition
@@ -112,29 +117,40 @@ class AutoencoderTask(nn.Module):
         keep = torch.rand(len(x), 1, generator=generator) < 0.5
         return told * keep.to(told)
 
-    def _guidance(self, x: Tensor, estimate: Tensor, t: Tensor, drop: Tensor) -> dict[str, Tensor]:
-        """Classifier on image and one-step reconstruction, for a share of the batch that kept z."""
-        assert self._guide is not None and self._scale is not None
-        rows = (~drop).nonzero().squeeze(1)[: max(2, round(self.config.guided_share * len(x)))]
+    def _guidance(
+        self, x: Tensor, z: Tensor, estimate: Tensor, t: Tensor, drop: Tensor
+    ) -> dict[str, Tensor]:
+        """Classifier on image and one-step reconstruction, for a share of the batch that kept z.
+
+        The probe reads the image's margins from z alone: the encoder learns at once what the classifier
+        sees, and the decoder finds it in z, however little of the picture it is.
+        """
+        assert self._guide is not None and self._scale is not None and self.probe is not None
+        told = (~drop).nonzero().squeeze(1)
+        rows = told[evenly(len(told), max(2, round(self.config.guided_share * len(x))))]
         shown = self.model.pixels.to_images(estimate[rows])
         if not self.config.classifier_gradient:
             shown = shown.detach()
         with torch.no_grad():
             real, maps = self._guide(x[rows])
         seen, maps_shown = self._guide(shown)
+        goal = self._scale.standardise(real)
         miss = functional.smooth_l1_loss(
-            self._scale.standardise(seen),
-            self._scale.standardise(real),
-            reduction="none",
-            beta=_KNEE,
+            self._scale.standardise(seen), goal, reduction="none", beta=_KNEE
         ).mean(1)
+        code = z[rows] if self.config.classifier_gradient else z[rows].detach()
+        read = functional.smooth_l1_loss(self.probe(code), goal, beta=_KNEE)
         confidence = torch.where(t[rows] == 1, 1.0, 1 - t[rows])
         far = [
             (b - a).square().mean(dim=(1, 2, 3)) / a.var().clamp_min(1e-6)
             for a, b in zip(maps, maps_shown, strict=True)
         ]
         features = torch.stack(far).mean(0) if far else torch.zeros_like(miss)
-        return {"logit": (confidence * miss).mean(), "features": (confidence * features).mean()}
+        return {
+            "logit": (confidence * miss).mean(),
+            "features": (confidence * features).mean(),
+            "probe": read,
+        }
 
 
 def total_correlation(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from diffex.generators.config import GeneratorConfig
 
+_MAPS, _GRID = 16, 8  # channels and side of the coarse map that z draws
+
 
 @final
 class Encoder(nn.Module):
@@ -44,7 +46,9 @@ class Encoder(nn.Module):
 
 @final
 class Decoder(nn.Module):
-    """diffusers' U-Net on the pixel-unshuffled image, conditioned on z by adaptive normalisation.
+    """diffusers' U-Net on the pixel-unshuffled image; z enters by adaptive normalisation and as a coarse map.
+
+    Normalisation tells every place the same; the map tells each place its own, so that shapes are learnt early.
 
     Parameters
     ----------
@@ -63,7 +67,7 @@ class Decoder(nn.Module):
         folded, embed = channels * config.patch**2, 4 * config.widths[0]
         levels = len(config.widths)
         self.unet = UNet2DModel(
-            in_channels=folded,
+            in_channels=folded + _MAPS,
             out_channels=folded,
             layers_per_block=1,
             block_out_channels=config.widths,
@@ -75,6 +79,7 @@ class Decoder(nn.Module):
             add_attention=False,  # at 4x4 it costs a seventh of a step and shows no gain
         )
         self.code = nn.Sequential(nn.Linear(config.latents, embed), nn.SiLU(), nn.Linear(embed, embed))
+        self.layout = nn.Linear(embed, _MAPS * _GRID**2)
         self.null = nn.Parameter(torch.zeros(embed))
         self.logits = nn.Linear(classes, embed, bias=False) if config.logit_condition else None
 
@@ -110,5 +115,8 @@ class Decoder(nn.Module):
         down, right = -height % self.multiple, -width % self.multiple
         padded = functional.pad(x, (0, right, 0, down), mode="reflect") if down or right else x
         folded = functional.pixel_unshuffle(padded, self.patch)
+        layout = self.layout(code).unflatten(1, (_MAPS, _GRID, _GRID))
+        layout = functional.interpolate(layout, size=folded.shape[-2:], mode="bilinear", align_corners=False)
+        folded = torch.cat([folded, layout.to(folded.dtype)], dim=1)
         raw = self.unet(folded, t * 1000, class_labels=code).sample
         return functional.pixel_shuffle(raw, self.patch)[..., :height, :width].float()

@@ -16,6 +16,9 @@ import torch
 from torch import Tensor
 
 Network = Callable[[Tensor, Tensor], Tensor]  # (scaled x_t, t) -> image in units of data_sd
+_RATIO_MEAN, _RATIO_SD = -0.8, 1.4  # of log s / a in training
+_RATIO_ENDS, _RHO = (4.0, 0.01), 7  # of s / a in rendering
+_TINY = 1e-4
 _NEAREST = 0.05  # below this noise the weight of an error grows no further
 
 
@@ -30,13 +33,13 @@ class NoisePath:
         Straight lines (rectified flow, Liu et al. 2022) or a cosine variance-preserving path.
     data_sd : float
         Standard deviation of the images in the model's range.
-    detail : float
-        Standard deviation of their finest detail, as of white noise.
+    detail : tuple of float
+        Standard deviation of their finest detail per channel, as of white noise.
     """
 
     kind: Literal["flow", "ddpm"]
     data_sd: float = 0.5
-    detail: float = 0.0
+    detail: tuple[float, ...] = (0.0,)
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Give ``a(t)`` and ``s(t)``.
@@ -54,6 +57,27 @@ class NoisePath:
         if self.kind == "flow":
             return 1 - t, t
         return torch.cos(t * (math.pi / 2)), torch.sin(t * (math.pi / 2))
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draw times to train at: the noise-to-image ratio ``s / a`` is log-normal.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+        generator : torch.Generator
+            Of the draw.
+
+        Returns
+        -------
+        Tensor
+            ``(count,)`` in (0, 1). Wider than in Karras et al. 2022: fine detail has little noise.
+        """
+        return self._at((_RATIO_SD * torch.randn(count, generator=generator) + _RATIO_MEAN).exp())
+
+    def _at(self, ratio: Tensor) -> Tensor:
+        """Time at which ``s / a`` is `ratio`."""
+        return ratio / (1 + ratio) if self.kind == "flow" else ratio.atan() * (2 / math.pi)
 
     def mix(self, x: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Make ``x_t``.
@@ -141,7 +165,8 @@ class NoisePath:
             Image and noise.
         """
         a, s = self._weights(t)
-        gain = a * self.detail**2 / (a.square() * self.detail**2 + s.square())
+        fine = torch.tensor(self.detail, device=x_t.device).square().view(-1, 1, 1)
+        gain = a * fine / (a.square() * fine + s.square())
         image = gain * x_t + (1 - a * gain) * self.data_sd * raw
         return image, (x_t - a * image) / s
 
@@ -158,14 +183,17 @@ class NoisePath:
         Returns
         -------
         Tensor
-            ``(depth + 1,)``, quadratically denser towards the image for more than two evaluations.
+            ``(depth + 1,)``; between the ends ``s / a`` falls from 4 to 0.01 as in Karras et al. 2022. Eight
+            evaluations then give Gaussian components of any spread from 0.05 to 1 that spread within a twelfth.
         """
-        uniform = torch.linspace(1, 0, depth + 1, device=device)
-        return uniform if self.kind == "ddpm" else uniform.square()
+        first, last = _RATIO_ENDS
+        ratios = torch.linspace(first ** (1 / _RHO), last ** (1 / _RHO), depth - 1, device=device) ** _RHO
+        ends = torch.ones(1, device=device), torch.zeros(1, device=device)
+        return torch.cat([ends[0], self._at(ratios), ends[1]])
 
     @torch.no_grad()
     def render(self, network: Network, noise: Tensor, depth: int) -> Tensor:
-        """Go from noise to image with `depth` evaluations (DDIM; Euler for the flow).
+        """Go from noise to image with `depth` evaluations (DPM-Solver++ 2M, Lu et al. 2022).
 
         Parameters
         ----------
@@ -181,18 +209,29 @@ class NoisePath:
         Tensor
             Images in the model's range, ``(n, c, h, w)``.
         """
-        x_t = noise
+        x_t, before = noise, None
         times = self.times(depth, noise.device)
-        for now, then in pairwise(times):
-            x_t = self._step(network, x_t, now, then)
+        for k, (now, then) in enumerate(pairwise(times)):
+            image, _ = self.evaluate(network, x_t, now.expand(len(x_t)))
+            ahead = image if before is None else image + self._trend(times[k - 1 : k + 2]) * (image - before)
+            (a1, s1), (a0, s0) = self.coefficients(now), self.coefficients(then)
+            x_t = (s0 / s1) * x_t + (a0 - a1 * s0 / s1) * ahead
+            before = image
         return x_t
 
+    def _trend(self, times: Tensor) -> Tensor:
+        """How far the predicted image is extrapolated; not at all next to pure noise and to the image."""
+        a, s = self.coefficients(times)
+        if a[0] < _TINY or s[2] < _TINY:
+            return torch.zeros_like(a[0])
+        signal = (a / s).log()
+        return (signal[2] - signal[1]) / (2 * (signal[1] - signal[0]))
+
     @torch.no_grad()
-    def invert(self, network: Network, x: Tensor, depth: int, iterations: int = 1) -> Tensor:
+    def invert(self, network: Network, x: Tensor, depth: int) -> Tensor:
         """Find the noise from which `render` with the same depth gives back `x`.
 
-        Each explicit step of `render` is undone, evaluated at its end (DDIM inversion), and improved by
-        fixed-point iteration. Where the network smooths, iterations trade a closer image for stronger noise.
+        DDIM inversion: each step is undone along a straight direction, with the image predicted at its end.
 
         Parameters
         ----------
@@ -201,9 +240,7 @@ class NoisePath:
         x : Tensor
             Images in the model's range.
         depth : int
-            Steps; evaluations are ``depth * iterations``.
-        iterations : int
-            Fixed-point iterations per step.
+            Network evaluations.
 
         Returns
         -------
@@ -212,19 +249,7 @@ class NoisePath:
         """
         times = self.times(depth, x.device).flip(0)
         for now, then in pairwise(times):
-            x = self._undo(network, x, now, then, iterations)
-        return x
-
-    def _undo(self, network: Network, x: Tensor, now: Tensor, then: Tensor, iterations: int) -> Tensor:
-        guess = x
-        for _ in range(iterations):
-            image, noise = self.evaluate(network, guess, then.expand(len(x)))
+            image, noise = self.evaluate(network, x, then.expand(len(x)))
             (a0, s0), (a1, s1) = self.coefficients(now), self.coefficients(then)
-            # render: x = a0 image + s0 noise; undone by moving along the same straight direction
-            guess = x + (a1 - a0) * image + (s1 - s0) * noise
-        return guess
-
-    def _step(self, network: Network, x_t: Tensor, now: Tensor, then: Tensor) -> Tensor:
-        image, noise = self.evaluate(network, x_t, now.expand(len(x_t)))
-        (a1, s1), (a0, s0) = self.coefficients(now), self.coefficients(then)
-        return x_t + (a0 - a1) * image + (s0 - s1) * noise
+            x = x + (a1 - a0) * image + (s1 - s0) * noise
+        return x

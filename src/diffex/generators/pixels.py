@@ -9,14 +9,16 @@ from torch.nn import functional
 
 from diffex.images import Images
 
+MODEL_SD = 0.5  # of every channel, in the model's range
 _SAMPLE = 512
 _DIM = 0.3
+_PER_CHANNEL = ("low", "high", "gamma", "sd", "gain", "offset", "detail")
 
 
 @final
 @dataclass(frozen=True)
 class PixelTransform:
-    """Per-channel contrast: ``y = 2 ((x - low) / (high - low)) ** gamma - 1``.
+    """Per-channel contrast: ``y = gain ((x - low) / (high - low)) ** gamma + offset``.
 
     Parameters
     ----------
@@ -28,7 +30,9 @@ class PixelTransform:
         Standard deviation per channel over the fitting images, in grey values: the unit of sizes.
     value_range : (float, float)
         Of the data; images are clipped to it.
-    detail : float
+    gain, offset : tuple of float
+        Give each channel mean 0 and standard deviation 0.5 in the model's range.
+    detail : tuple of float
         Standard deviation of the finest detail in the model's range, as if it were white noise.
     """
 
@@ -37,7 +41,9 @@ class PixelTransform:
     gamma: tuple[float, ...]
     sd: tuple[float, ...]
     value_range: tuple[float, float]
-    detail: float = 0.0
+    gain: tuple[float, ...] = (2.0,)
+    offset: tuple[float, ...] = (-1.0,)
+    detail: tuple[float, ...] = (0.0,)
 
     @classmethod
     def fit(cls, images: Images) -> "PixelTransform":
@@ -66,8 +72,14 @@ class PixelTransform:
             gamma=tuple(0.5 if d else 1.0 for d in dim.tolist()),
             sd=tuple(pixels.std(dim=1).clamp_min(1e-6).tolist()),
             value_range=images.value_range,
+            gain=(1.0,),
+            offset=(0.0,),
         )
-        return replace(plain, detail=_noise_level(plain.to_model(x)))
+        unit = plain.to_model(x).transpose(0, 1).flatten(1)
+        gain = MODEL_SD / unit.std(dim=1).clamp_min(1e-3)
+        offset = -gain * unit.mean(dim=1)
+        even = replace(plain, gain=tuple(gain.tolist()), offset=tuple(offset.tolist()))
+        return replace(even, detail=_noise_level(even.to_model(x)))
 
     def to_model(self, x: Tensor) -> Tensor:
         """Transform grey values.
@@ -80,10 +92,10 @@ class PixelTransform:
         Returns
         -------
         Tensor
-            About [-1, 1].
+            Mean 0, standard deviation 0.5 per channel over the fitting images.
         """
-        low, high, gamma = self._constants(x)
-        return 2 * ((x - low) / (high - low)).clamp_min(0) ** gamma - 1
+        low, high, gamma, gain, offset = self._constants(x)
+        return gain * ((x - low) / (high - low)).clamp_min(0) ** gamma + offset
 
     def to_images(self, y: Tensor) -> Tensor:
         """Transform back.
@@ -91,15 +103,15 @@ class PixelTransform:
         Parameters
         ----------
         y : Tensor
-            ``(n, c, h, w)``, about [-1, 1].
+            ``(n, c, h, w)`` in the model's range.
 
         Returns
         -------
         Tensor
             Grey values, clipped to the value range; gradients flow.
         """
-        low, high, gamma = self._constants(y)
-        unit = ((y + 1) / 2).clamp_min(1e-4)
+        low, high, gamma, gain, offset = self._constants(y)
+        unit = ((y - offset) / gain).clamp_min(1e-4)
         return (low + (high - low) * unit ** (1 / gamma)).clamp(*self.value_range)
 
     def size(self, difference: Tensor) -> Tensor:
@@ -119,23 +131,23 @@ class PixelTransform:
         return (difference / sd).square().mean(dim=(-3, -2, -1)).sqrt()
 
     def _constants(self, like: Tensor) -> list[Tensor]:
-        return [torch.tensor(v, device=like.device).view(-1, 1, 1) for v in (self.low, self.high, self.gamma)]
+        constants = (self.low, self.high, self.gamma, self.gain, self.offset)
+        return [torch.tensor(v, device=like.device).view(-1, 1, 1) for v in constants]
 
     def as_dict(self) -> dict[str, Any]:
         """Give the values as JSON can hold them."""
-        lists = {k: list(getattr(self, k)) for k in ("low", "high", "gamma", "sd", "value_range")}
-        return {**lists, "detail": self.detail}
+        return {k: list(getattr(self, k)) for k in (*_PER_CHANNEL, "value_range")}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "PixelTransform":
         """Rebuild from `as_dict`."""
         low, high = values["value_range"]
-        rest = {k: tuple(values[k]) for k in ("low", "high", "gamma", "sd")}
-        return cls(**rest, detail=float(values["detail"]), value_range=(low, high))
+        return cls(**{k: tuple(values[k]) for k in _PER_CHANNEL}, value_range=(low, high))
 
 
-def _noise_level(y: Tensor) -> float:
-    """Standard deviation of white noise with the same finest detail (Immerkaer 1996)."""
+def _noise_level(y: Tensor) -> tuple[float, ...]:
+    """Standard deviation per channel of white noise with the same finest detail (Immerkaer 1996)."""
     line = torch.tensor([1.0, -2.0, 1.0])
     kernel = torch.outer(line, line).expand(y.shape[1], 1, 3, 3)
-    return float(functional.conv2d(y, kernel, groups=y.shape[1]).square().mean().sqrt() / 6)
+    fine = functional.conv2d(y, kernel, groups=y.shape[1])
+    return tuple((fine.square().mean(dim=(0, 2, 3)).sqrt() / 6).tolist())

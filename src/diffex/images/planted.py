@@ -28,7 +28,7 @@ from diffex.images.planted_render import (
 CLASS_NAMES = ("control", "treated")
 MASK_EPS = 0.02
 _SIZES = (32, 256)
-_RENDERER = "planted-2"  # raise it when the pixels of a given cell change: fingerprints hang on it
+_RENDERER = "planted-3"  # raise it when the pixels of a given cell change: fingerprints hang on it
 
 
 @final

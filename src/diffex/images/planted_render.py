@@ -22,11 +22,11 @@ _RIM = 1.5  # least cytoplasm around the nucleus
 _PUNCTA_SPREAD = (np.array([-0.06, 0.9, 0.9]), np.array([0.06, 1.1, 1.1]))
 _BUMPS = 8  # angular modes of the cell's edge
 _SMOOTH_BUMPS = 2  # the first modes give every cell its own smooth shape, the others are roughness
-_TURN = 0.25  # radians to either side
-_SHIFT = 1.0  # scene pixels to any side
+_TURN = 0.15  # radians to either side
+_SHIFT = 0.6  # scene pixels to any side
 # Cells share one pattern of grains, streaks, bumps and puncta; each bends it by phases of this spread. Were
 # every cell's pattern its own, most of an image would be nuisance and no small code could hold the factors.
-_BEND = 0.35
+_BEND = 0.25
 _GRAINS = 40
 _GRAIN_PX = (4.5, 10.0)
 _STREAKS = 24

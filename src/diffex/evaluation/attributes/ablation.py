@@ -23,6 +23,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "no logit loss": {"logit": 0.0},
     "no feature loss": {"features": 0.0},
+    "no probe of the code": {"probe": 0.0},
     "no loss on the one-step mean": {"mean": 0.0},
     "no training at pure noise": {"at_noise": 0.0},
     "no KL": {"kl": 0.0},
