@@ -56,7 +56,7 @@ def test_fresh_noise_hangs_on_id_and_seed(generator, pixels):
 
 
 def test_inverted_noise_shows_the_real_image(generator, pixels):
-    """Its noise explains most of the image, and the residual the rest; fresh noise has no reason to be near."""
+    """Its noise explains most of the image, the residual the rest; fresh noise has no reason to be near."""
     fresh, own = (LatentEditor(generator, noise, depth=8) for noise in ("fresh", "inverted"))
     far = (fresh.null(fresh.invert(pixels, IDS)) - pixels).abs().mean()
     inversion = own.invert(pixels, IDS)

@@ -64,7 +64,9 @@ def test_effects_of_a_screen_are_those_of_its_voice(bench, ground, classifier):
     )["b"]  # fmt: skip
     inversion, codes = ground.inversion, ground.inversion.codes
     moved = codes + torch.from_numpy(screen.directions[2]).float()
-    after, before = (margin(voice.logits(ground.editor.render(inversion, z), (0, 1)), 1) for z in (moved, codes))
+    after, before = (
+        margin(voice.logits(ground.editor.render(inversion, z), (0, 1)), 1) for z in (moved, codes)
+    )
     assert screen.effects[:, 2, 0] == pytest.approx((after - before).numpy(), abs=1e-3)
 
 

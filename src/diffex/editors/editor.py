@@ -44,7 +44,9 @@ class Inversion:
         """Give some images by position."""
         index = torch.as_tensor(positions)
         residual = None if self.residual is None else self.residual[index]
-        return Inversion(tuple(self.ids[i] for i in positions), self.codes[index], self.noise[index], residual)
+        return Inversion(
+            tuple(self.ids[i] for i in positions), self.codes[index], self.noise[index], residual
+        )
 
 
 class Editor(Protocol):

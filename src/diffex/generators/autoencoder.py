@@ -199,7 +199,9 @@ class DiffusionAutoencoder(nn.Module):
             Noise, ``(n, c, h, w)``, on the CPU.
         """
         found = [
-            self.path.invert(self.bound(code), self.pixels.to_model(v.to(self.device)), depth or self.config.depth)
+            self.path.invert(
+                self.bound(code), self.pixels.to_model(v.to(self.device)), depth or self.config.depth
+            )
             for v, code in zip(x.split(_BATCH), z.split(_BATCH), strict=True)
         ]
         return torch.cat(found).cpu()

@@ -41,10 +41,10 @@ class GeneratorConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     latents: int = Field(default=64, ge=4, le=512)
-    widths: tuple[int, ...] = (64, 128, 192)
+    widths: tuple[int, ...] = (64, 96, 128)
     patch: int = 4
     path: Literal["flow", "ddpm"] = "flow"
-    steps: int = Field(default=3700, ge=1)
+    steps: int = Field(default=3300, ge=1)
     batch_size: int = Field(default=48, ge=2)
     lr: float = 8e-4
     seed: int = 0

@@ -117,9 +117,7 @@ class AutoencoderTask(nn.Module):
         keep = torch.rand(len(x), 1, generator=generator) < 0.5
         return told * keep.to(told)
 
-    def _guidance(
-        self, x: Tensor, z: Tensor, estimate: Tensor, t: Tensor, drop: Tensor
-    ) -> dict[str, Tensor]:
+    def _guidance(self, x: Tensor, z: Tensor, estimate: Tensor, t: Tensor, drop: Tensor) -> dict[str, Tensor]:
         """Classifier on image and one-step reconstruction, for a share of the batch that kept z.
 
         The probe reads the image's margins from z alone: the encoder learns at once what the classifier

@@ -48,7 +48,8 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """diffusers' U-Net on the pixel-unshuffled image; z enters by adaptive normalisation and as a coarse map.
 
-    Normalisation tells every place the same; the map tells each place its own, so that shapes are learnt early.
+    Normalisation tells every place the same; the map tells each place its own, so that shapes are learnt
+    early.
 
     Parameters
     ----------

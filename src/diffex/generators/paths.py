@@ -184,7 +184,8 @@ class NoisePath:
         -------
         Tensor
             ``(depth + 1,)``; between the ends ``s / a`` falls from 4 to 0.01 as in Karras et al. 2022. Eight
-            evaluations then give Gaussian components of any spread from 0.05 to 1 that spread within a twelfth.
+            evaluations then give Gaussian components of any spread from 0.05 to 1 that spread within a
+            twelfth.
         """
         first, last = _RATIO_ENDS
         ratios = torch.linspace(first ** (1 / _RHO), last ** (1 / _RHO), depth - 1, device=device) ** _RHO

@@ -92,7 +92,7 @@ def _refuse_odd_widths(widths: tuple[int, ...]) -> None:
     if not widths or any(width < 1 or width % 16 for width in widths):
         raise InputError(
             f"Configuration got widths={list(widths)}, expected multiples of 16, finest first: choose for "
-            "example [64, 128, 192]."
+            "example [64, 96, 128]."
         )
 
 
