@@ -41,6 +41,15 @@ def test_off_the_manifold_is_said():
     assert "At strength 0.5 it turns 10 %" in second and "take this with care" in second
 
 
+def test_a_gap_below_the_largest_strength_is_said():
+    """Between two classes that lie apart there are few real images; the whole edit may look real again."""
+    lone = verified()
+    lone.dose["on_manifold"] = [True, False, True]
+    assert lone.gaps == (1.0,)
+    (warning,) = _warnings([lone])
+    assert "at strength 1, though not at 2" in warning
+
+
 def test_nothing_left_to_flip_is_said():
     lone = verified()
     lone.dose["flip_rate"] = np.nan

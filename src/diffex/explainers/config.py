@@ -44,7 +44,7 @@ class AttributeConfig(BaseModel):
     kinds: tuple[str, ...] = tuple(SOURCES)
     top: int = Field(default=5, ge=1)
     q: float = Field(default=0.05, gt=0, lt=1)
-    strengths: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+    strengths: tuple[float, ...] = (0.5, 1.0, 1.25, 1.5, 2.0, 3.0)
     verify_depth: int = Field(default=4, ge=1)
     verify_images: int = Field(default=64, ge=8)
     shown: int = Field(default=6, ge=1)

@@ -108,11 +108,21 @@ def _accuracy(quality: dict[str, float] | None) -> dict[str, float] | None:
     }
 
 
+def _listed(strengths: tuple[float, ...]) -> str:
+    return " and ".join(f"{strength:g}" for strength in strengths)
+
+
 def _warnings(verified: list[Verified]) -> list[str]:
     found = [
         f"Edits along {v.concept.id} can be told from real images even at the smallest strength."
         for v in verified
         if np.isnan(v.max_strength)
+    ]
+    found += [
+        f"Edits along {v.concept.id} can be told from real images at strength {_listed(v.gaps)}, though not "
+        f"at {v.max_strength:g}: few real images lie there."
+        for v in verified
+        if v.gaps
     ]
     found += [
         f"The check that {v.concept.id} stays realistic has no power: "

@@ -39,7 +39,7 @@ class Verified:
     dose : DataFrame
         A row per strength, with the columns of ``dose.parquet``.
     max_strength : float
-        Largest strength up to which edits are on the manifold; NaN where even the smallest is not.
+        Largest strength at which edits are on the manifold; NaN where there is none.
     control_found : bool
         Whether the same test finds edits at three times that strength.
     """
@@ -54,6 +54,12 @@ class Verified:
     def strength(self) -> float:
         """Strength to measure and show: the largest on the manifold, else the smallest tried."""
         return float(self.dose["strength"].iloc[0]) if np.isnan(self.max_strength) else self.max_strength
+
+    @property
+    def gaps(self) -> tuple[float, ...]:
+        """Smaller strengths whose edits are off the manifold: few real images lie there."""
+        below = self.dose[(self.dose["strength"] < self.max_strength) & ~self.dose["on_manifold"]]
+        return tuple(below["strength"].tolist())
 
 
 @final
@@ -130,7 +136,10 @@ def make_verifier(
 def verify(
     verifier: Verifier, prepared: Prepared, concept: Concept, sign: int, strengths: tuple[float, ...]
 ) -> Verified:
-    """Render one attribute at all strengths; find the largest that stays on the manifold.
+    """Render one attribute at all strengths; find the largest that is on the manifold.
+
+    Each strength is judged by itself: between two classes that lie apart there are few real images, so a
+    halfway edit looks like none of them though the whole edit does.
 
     Parameters
     ----------
@@ -151,11 +160,10 @@ def verify(
         With a positive control at three times the largest strength found.
     """
     records = [_at(verifier, prepared, concept, sign, strength) for strength in strengths]
-    on = [bool(r["on_manifold"]) for r in records]
-    good = next((i for i, fine in enumerate(on) if not fine), len(on))
-    largest = strengths[good - 1] if good else float("nan")
-    control = _at(verifier, prepared, concept, sign, _CONTROL * (largest if good else strengths[0]))
     dose = pd.DataFrame(records).assign(concept=concept.id, sign=sign)
+    largest = float(dose.loc[dose["on_manifold"], "strength"].max())
+    tripled = _CONTROL * (strengths[0] if np.isnan(largest) else largest)
+    control = _at(verifier, prepared, concept, sign, tripled)
     return Verified(concept, sign, dose, largest, not bool(control["on_manifold"]))
 
 

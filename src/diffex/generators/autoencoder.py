@@ -110,7 +110,7 @@ class DiffusionAutoencoder(nn.Module):
             Posterior means, ``(n, d)``, fp32, on the CPU.
         """
         with autocast(self.device, self.precision):
-            means = [self.encoder(self.pixels.to_model(v.to(self.device)))[0] for v in x.split(_BATCH)]
+            means = [self.encoder(self.pixels.to_model(v.to(self.device)))[0] for v in torch.split(x, _BATCH)]
         return torch.cat(means).cpu()
 
     def bound(self, z: Tensor, logits: Tensor | None = None) -> Network:
@@ -157,7 +157,7 @@ class DiffusionAutoencoder(nn.Module):
         """
         rendered = [
             self.path.render(self.bound(code), start.to(self.device), depth or self.config.depth)
-            for code, start in zip(z.split(_BATCH), noise.split(_BATCH), strict=True)
+            for code, start in zip(torch.split(z, _BATCH), torch.split(noise, _BATCH), strict=True)
         ]
         return self.pixels.to_images(torch.cat(rendered)).cpu()
 
@@ -202,7 +202,7 @@ class DiffusionAutoencoder(nn.Module):
             self.path.invert(
                 self.bound(code), self.pixels.to_model(v.to(self.device)), depth or self.config.depth
             )
-            for v, code in zip(x.split(_BATCH), z.split(_BATCH), strict=True)
+            for v, code in zip(torch.split(x, _BATCH), torch.split(z, _BATCH), strict=True)
         ]
         return torch.cat(found).cpu()
 

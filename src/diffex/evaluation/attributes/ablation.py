@@ -33,11 +33,13 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     UNAWARE: {},
     ADAPTED: {},
 }
-_STEPS = 500
+_STEPS = 600
 
 
 def measure_ablation(bench: Bench) -> Iterator[Measured]:
     """Measure A11: gates and sharpness of every variant, same images, classifier, steps and seed.
+
+    The network is that of ``fit --quick``, so that a dozen trainings take about half an hour.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def measure_ablation(bench: Bench) -> Iterator[Measured]:
     fitting, held_out = split_by_group(images, 0.15, bench.seed)
     held_out = sample(held_out, bench.size(256, 32), bench.seed)
     small = {"steps": 6, "latents": 8, "widths": (16, 32), "batch_size": 12}
-    base = generator_config(bench, {"steps": _STEPS}, small)
+    base = generator_config(bench, {**load_preset("quick").model_dump(), "steps": _STEPS}, small)
     start: DiffusionAutoencoder | None = None
     told: dict[str, list[Measured]] = {}
     for name, changes in VARIANTS.items():

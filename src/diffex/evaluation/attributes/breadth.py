@@ -48,17 +48,17 @@ class Kind:
 
 
 _KINDS = {
-    "jurkat": Kind(lambda b, split: open_jurkat(b.real(JURKAT), split), "G2", {"steps": 1500}),
-    "bccd": Kind(lambda b, split: open_bccd(b.real(BCCD), split), "wbc", {"steps": 1000}),
+    "jurkat": Kind(lambda b, split: open_jurkat(b.real(JURKAT), split), "G2", {"steps": 1000}),
+    "bccd": Kind(lambda b, split: open_bccd(b.real(BCCD), split), "wbc", {"steps": 600}),
     "automobile-truck": Kind(
         lambda b, split: open_pair(b.real(CIFAR), split, ("automobile", "truck")),
         "truck",
-        {"steps": 1500, "symmetry": "mirror"},
+        {"steps": 800, "symmetry": "mirror"},
     ),
     "horse-deer": Kind(
         lambda b, split: open_pair(b.real(CIFAR), split, ("deer", "horse")),
         "deer",
-        {"steps": 1500, "symmetry": "mirror"},
+        {"steps": 800, "symmetry": "mirror"},
     ),
 }
 
