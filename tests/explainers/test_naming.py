@@ -63,6 +63,11 @@ def test_name_starts_with_the_concepts_own_quantity():
     assert name_of(measured, "morphology:mean_fkhr").startswith("mean FKHR +1 %, nucleus/ring")
 
 
+def test_another_size_is_told_before_the_intensities_that_follow_from_it():
+    name = name_of(measured_of(ratio_fkhr=2.0, mean_fkhr=9.0, area_px=1.0), "latent:0")
+    assert name.startswith("nucleus area +1 %, mean FKHR +9 %")
+
+
 def test_own_quantity_is_not_told_where_it_does_not_change():
     assert name_of(measured_of(ratio_fkhr=2.0), "morphology:mean_fkhr").startswith("nucleus/ring ratio")
 

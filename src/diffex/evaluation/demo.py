@@ -120,7 +120,7 @@ def run_demo(seed: int, out: Path, device: torch.device) -> tuple[str, Explanati
     images = demo_cells(rule, seed)
     model = shipped_model(rule, device)
     config = AttributeConfig(
-        target=TARGET, images=128, concepts=60, shown=4, seed=seed, force=not model.passed
+        target=TARGET, images=96, concepts=60, shown=4, seed=seed, force=not model.passed
     )
     explanation = explain_attributes(images, model, config)
     write_run(explanation, out)
