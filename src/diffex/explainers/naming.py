@@ -14,7 +14,7 @@ from diffex.measurements import Quantity, measure
 
 FloatArray = NDArray[np.float64]
 _NOTABLE_SD = 0.3
-_OTHER_SIZE_SD = 0.5
+_OTHER_FORM_SD = 0.5
 _IN_NAME = 3
 
 
@@ -86,8 +86,8 @@ def measured_changes(
 def name_of(measured: pd.DataFrame, concept: str) -> str:
     """Name an attribute by its largest measured changes.
 
-    A change of size is told before intensities: these are read in the cell's own mask, so that an object
-    which outgrows it spills into the compartments around.
+    A change of size or shape is told before intensities: these are read in the cell's own mask, so that an
+    object which outgrows it spills into the compartments around.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def name_of(measured: pd.DataFrame, concept: str) -> str:
     notable = certain[certain["change_sd"].abs() >= _NOTABLE_SD]
     ranked = notable.sort_values("change_sd", key=lambda s: -s.abs())
     own = ranked["quantity"] == concept.partition(":")[2]
-    size = (ranked["kind"] == "size") & (ranked["change_sd"].abs() >= _OTHER_SIZE_SD)
-    picked = _distinct(pd.concat([ranked[own], ranked[~own & size].head(1), ranked[~own & ~size]]))
+    form = ranked["kind"].isin(["size", "shape"]) & (ranked["change_sd"].abs() >= _OTHER_FORM_SD)
+    picked = _distinct(pd.concat([ranked[own], ranked[~own & form].head(1), ranked[~own & ~form]]))
     if not picked:
         return "changes nothing that is measured"
     return ", ".join([*picked, *_unchanged_area(measured)])
