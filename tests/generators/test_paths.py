@@ -145,8 +145,9 @@ def test_inversion_and_rendering_meet(path):
     for depth in (8, 32, 128):
         noise = path.invert(gaussian(path), x, depth)
         errors.append(float((path.render(gaussian(path), noise, depth) - x).square().mean().sqrt()))
-    # the last noise level is the same at any depth: what it leaves does not vanish
-    assert max(errors[1:]) < errors[0] < 0.5 * SD and errors[-1] < 0.05 * SD
+    # the flow's step to pure noise is as long at any depth, and straight: 4 % of the noise are missed there
+    assert max(errors[1:]) < errors[0] and (path.kind == "flow" or errors == sorted(errors, reverse=True))
+    assert errors[0] < 0.5 * SD and errors[-1] < 0.05 * SD
 
 
 @KINDS

@@ -52,8 +52,7 @@ def answer(
 
 
 def _flips(best: Verified) -> str:
-    dose = best.dose
-    row = dose.iloc[(dose["strength"] - best.strength).abs().argmin()]
+    row = best.at(best.strength)
     if np.isnan(row["flip_rate"]):
         return "All images tried are the target class already, so none could be turned into it."
     where = "" if row["on_manifold"] else " (edited images can be told from real ones: take this with care)"

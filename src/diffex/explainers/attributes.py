@@ -179,9 +179,8 @@ def _complete(
     for v in verified:
         row = (table["concept"] == v.concept.id) & (table["sign"] == v.sign)
         own = measured[(measured["concept"] == v.concept.id) & (measured["sign"] == v.sign)]
-        at_one = v.dose.iloc[(v.dose["strength"] - 1.0).abs().argmin()]
         table.loc[row, "max_strength"] = v.max_strength
-        table.loc[row, "on_manifold"] = bool(at_one["on_manifold"])
+        table.loc[row, "on_manifold"] = bool(v.at(1.0)["on_manifold"])
         table.loc[row, "off_target"] = leaks[v.concept.id]
         table.loc[row, "words"] = name_of(own, v.concept.id)
     return table

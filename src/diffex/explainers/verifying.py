@@ -55,6 +55,10 @@ class Verified:
         """Strength to measure and show: the largest on the manifold, else the smallest tried."""
         return float(self.dose["strength"].iloc[0]) if np.isnan(self.max_strength) else self.max_strength
 
+    def at(self, strength: float) -> pd.Series:
+        """Row of the dose whose strength is nearest."""
+        return self.dose.iloc[(self.dose["strength"] - strength).abs().argmin()]
+
     @property
     def gaps(self) -> tuple[float, ...]:
         """Smaller strengths whose edits are off the manifold: few real images lie there."""

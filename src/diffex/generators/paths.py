@@ -107,6 +107,10 @@ class NoisePath:
         a, s = self._weights(t)
         return (a.square() * self.data_sd**2 + s.square()).sqrt()
 
+    def _fine(self, device: torch.device) -> Tensor:
+        """Variance of the finest detail, ``(c, 1, 1)``."""
+        return torch.tensor(self.detail, device=device).square().view(-1, 1, 1)
+
     def errors(self, image: Tensor, x: Tensor, t: Tensor) -> Tensor:
         """Weighted squared error of each prediction; its scale is the same at every t.
 
@@ -165,7 +169,7 @@ class NoisePath:
             Image and noise.
         """
         a, s = self._weights(t)
-        fine = torch.tensor(self.detail, device=x_t.device).square().view(-1, 1, 1)
+        fine = self._fine(x_t.device)
         gain = a * fine / (a.square() * fine + s.square())
         image = gain * x_t + (1 - a * gain) * self.data_sd * raw
         return image, (x_t - a * image) / s
@@ -237,8 +241,7 @@ class NoisePath:
     def _scatter(self, t: Tensor) -> Tensor:
         """Standard deviation of ``x_t`` about what is drawn, ``(c, 1, 1)``."""
         a, s = self.coefficients(t)
-        fine = torch.tensor(self.detail, device=t.device).view(-1, 1, 1)
-        scatter: Tensor = (a.square() * fine.square() + s.square()).sqrt()
+        scatter: Tensor = (a.square() * self._fine(t.device) + s.square()).sqrt()
         return scatter
 
     def _trend(self, times: Tensor) -> Tensor:
