@@ -44,7 +44,7 @@ class GeneratorConfig(BaseModel):
     widths: tuple[int, ...] = (64, 96, 128)
     patch: int = 4
     path: Literal["flow", "ddpm"] = "flow"
-    steps: int = Field(default=3300, ge=1)
+    steps: int = Field(default=2800, ge=1)
     batch_size: int = Field(default=48, ge=2)
     lr: float = 8e-4
     seed: int = 0

@@ -258,7 +258,8 @@ class NoisePath:
     def invert(self, network: Network, x: Tensor, depth: int) -> Tensor:
         """Find the noise from which `render` with the same depth gives back `x`.
 
-        DDIM inversion: each step is undone along a straight direction, with the image predicted at its end.
+        DDIM inversion: each step is undone along a straight direction, with the image predicted at its end;
+        the last one, to pure noise, is long and undone as it was made.
 
         Parameters
         ----------
@@ -276,6 +277,8 @@ class NoisePath:
         """
         times = self.times(depth, x.device).flip(0)
         for now, then in pairwise(times):
+            if then == 1 and now > 0:
+                return self._moved(x, self._drawn(network, x, then), now, then)
             image, noise = self.evaluate(network, x, then.expand(len(x)))
             (a0, s0), (a1, s1) = self.coefficients(now), self.coefficients(then)
             x = x + (a1 - a0) * image + (s1 - s0) * noise
