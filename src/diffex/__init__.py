@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from diffex.explainers.doctor import examine as examine
     from diffex.explainers.edit import edit_images as edit_images
     from diffex.explainers.explainer import AttributeExplainer as AttributeExplainer
+    from diffex.explainers.explainer import RuleExplainer as RuleExplainer
+    from diffex.explainers.rules.config import RuleConfig as RuleConfig
+    from diffex.explainers.rules.explain import explain_rules as explain_rules
     from diffex.generators.config import GeneratorConfig as GeneratorConfig
     from diffex.generators.making import FitRequest as FitRequest
     from diffex.generators.making import fit_model as fit_model
@@ -47,9 +50,12 @@ _FACE = {
     "Images": "diffex.images",
     "Model": "diffex.generators.model",
     "PlantedCells": "diffex.images",
+    "RuleConfig": "diffex.explainers.rules.config",
+    "RuleExplainer": "diffex.explainers.explainer",
     "edit_images": "diffex.explainers.edit",
     "examine": "diffex.explainers.doctor",
     "explain_attributes": "diffex.explainers.attributes",
+    "explain_rules": "diffex.explainers.rules.explain",
     "fit_model": "diffex.generators.making",
     "images_from_arrays": "diffex.images",
     "measure": "diffex.measurements",

@@ -269,7 +269,7 @@ class TestAttributes:
         sentence = refused(
             "attributes", make.cells(), "--model", model_folder, "--target", "DMSO", "--out", run_folder
         )
-        assert "holds another run (target 'drug'" in sentence
+        assert "holds another run (attributes of target 'drug'" in sentence
 
 
 class TestExplain:
@@ -280,7 +280,7 @@ class TestExplain:
 
     def test_output_folder_that_holds_another_run(self, refused, make, run_folder):
         sentence = refused("explain", make.cells(), "--target", "DMSO", "--out", run_folder)
-        assert "holds another run (target 'drug'" in sentence
+        assert "holds another run (attributes of target 'drug'" in sentence
 
 
 class TestEdit:

@@ -12,6 +12,7 @@ from torch import nn
 from diffex.base.errors import ClassifierError, GateError, InputError
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, align_labels
+from diffex.concepts import Concept
 from diffex.editors import LatentEditor
 from diffex.effects.matrix import Judge, effect_matrix
 from diffex.effects.multiplicity import benjamini_hochberg
@@ -26,7 +27,7 @@ from diffex.explainers.attributes import (
 )
 from diffex.explainers.preparing import prepare
 from diffex.explainers.showing import example_pictures
-from diffex.explainers.verifying import make_verifier
+from diffex.explainers.verifying import Verified, make_verifier, passing_first
 from diffex.images import open_images, write_image
 from diffex.images.images import ArraySource
 
@@ -213,6 +214,14 @@ def test_explanation_is_whole(explained, model):
     assert explained.cost["nfe"]["null"] >= 48
     assert explained.examples["null"].min() >= 0 and explained.examples["null"].max() > 1, "grey values"
     assert explained.examples["original"].shape == (2, 3, 32, 32)
+
+
+def test_an_attribute_that_never_looks_real_does_not_lead():
+    def one(name, largest):
+        return Verified(Concept(name, "latent", name, torch.ones(2)), 1, pd.DataFrame(), largest, True)
+
+    ordered = passing_first([one("a", np.nan), one("b", 1.0), one("c", 0.5), one("d", np.nan)])
+    assert [v.concept.id for v in ordered] == ["b", "c", "a", "d"]
 
 
 def test_what_is_verified_is_told_in_every_table(tiny, prepared, model, new_cells):

@@ -5,7 +5,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-_ORDER = ("demo", "explain", "doctor", "fit", "attributes", "counterfactual", "edit", "report", "benchmark")
+_ORDER = (
+    *("demo", "explain", "doctor", "fit", "attributes", "rules"),
+    *("counterfactual", "edit", "report", "benchmark"),
+)
 
 
 class _InOrder(TyperGroup):

@@ -79,7 +79,7 @@ def explain(
 
     plan = FitPlan(classifier, quick=quick, steps=steps)
     request = prepare_fit(images, plan, out / "model", common)
-    wanted = _target_of(request.images, request.classifier, target)
+    wanted = target_of(request.images, request.classifier, target)
     require_free_run(out, wanted)
     checkup = examine(request.images, request.classifier, common.chosen_seed)
     checkup.require_healthy()
@@ -90,7 +90,7 @@ def explain(
     model = fit_model(request, out / "model", common.open_device())
     options = {"seed": common.chosen_seed, "force": force}
     explanation = _explained(request.images, model, wanted, out, options)
-    _emit_run(explanation, out, common)
+    emit_run(explanation, out, common)
 
 
 @app.command()
@@ -113,10 +113,10 @@ def attributes(
 
     Example: diffex attributes cells/test --model model --target drug --out run
     """
-    opened, fitted = _open_for(images, model, classifier, common)
+    opened, fitted = open_for(images, model, classifier, common)
     options = {"images": count, "concepts": concepts, "seed": common.chosen_seed, "force": force}
     explanation = _explained(opened, fitted, target, out, options)
-    _emit_run(explanation, out, common)
+    emit_run(explanation, out, common)
 
 
 @app.command()
@@ -184,9 +184,27 @@ def _open_model(model: Path, classifier: str | None, common: Common) -> "Model":
     return open_model(model, common.open_device(), given)
 
 
-def _open_for(
+def open_for(
     images: ImageOptions, model: Path, classifier: str | None, common: Common
 ) -> "tuple[Images, Model]":
+    """Open a model, and images as its classifier wants them.
+
+    Parameters
+    ----------
+    images : ImageOptions
+        Where they are.
+    model : Path
+        Folder of the model.
+    classifier : str, optional
+        Address of a classifier of one's own.
+    common : Common
+        Device and seed.
+
+    Returns
+    -------
+    (Images, Model)
+        Labels in the order of the classifier's classes.
+    """
     from diffex.classifiers import align_labels
 
     fitted = _open_model(model, classifier, common)
@@ -195,7 +213,23 @@ def _open_for(
     return align_labels(opened, fitted.classifier.card), fitted
 
 
-def _target_of(images: "Images", classifier: "Classifier | None", target: str | None) -> str:
+def target_of(images: "Images", classifier: "Classifier | None", target: str | None) -> str:
+    """Give the class to explain.
+
+    Parameters
+    ----------
+    images : Images
+        Name the classes where there is no classifier.
+    classifier : Classifier, optional
+        Names them otherwise.
+    target : str, optional
+        The class asked for.
+
+    Returns
+    -------
+    str
+        It, else the last class.
+    """
     from diffex.explainers.preparing import target_index
 
     names = images.class_names if classifier is None else classifier.card.class_names
@@ -217,7 +251,18 @@ def _explained(
     return explanation
 
 
-def _emit_run(explanation: "Explanation", out: Path, common: Common) -> None:
+def emit_run(explanation: "Explanation", out: Path, common: Common) -> None:
+    """Print the answer, warnings, the ranked table and where the report is.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of the run.
+    out : Path
+        Its folder.
+    common : Common
+        Whether JSON is wanted.
+    """
     summary, report = explanation.summary, out / "report.html"
     result = {
         "run": out,

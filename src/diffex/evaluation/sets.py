@@ -15,6 +15,7 @@ FKHR = "bbbc013_fkhr"
 JURKAT = "jurkat_cellcycle"
 BCCD = "bccd_cells"
 CIFAR = "cifar_photos"
+NUCLEI = "bbbc039_nuclei"
 
 
 def open_fkhr(folder: Path, split: str) -> Images:
@@ -219,3 +220,49 @@ def factors_of(images: Images) -> "np.ndarray[tuple[int, int], np.dtype[np.float
     """
     table: pd.DataFrame = images.table.filter(regex="^factor_")
     return np.asarray(table.to_numpy(dtype=np.float64))
+
+
+def open_nuclei(folder: Path, split: str) -> Images:
+    """Open bbbc039_nuclei: round and elongated by the eccentricity of the manual mask.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the set.
+    split : {"train", "test"}
+        Which side.
+
+    Returns
+    -------
+    Images
+        Two classes, grouped by field, with manual masks.
+    """
+    return open_images(
+        folder / "cells.csv",
+        columns={"path": "file", "label": "label", "group": "well_site", "mask": "mask"},
+        where={"split": [split]},
+        channel_names=("DNA",),
+    )
+
+
+def open_jurkat_states(folder: Path, split: str) -> Images:
+    """Open jurkat_cellcycle in five states: the three late phases of mitosis are one, called rest.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the set.
+    split : {"train", "test"}
+        Which side.
+
+    Returns
+    -------
+    Images
+        As of `open_jurkat`.
+    """
+    images = open_jurkat(folder, split)
+    assert images.labels is not None
+    states = ("G1", "S", "G2", "prophase", "rest")
+    places = [states.index(name) if name in states else len(states) - 1 for name in images.class_names]
+    labels = np.array([places[label] for label in images.labels], dtype=np.int64)
+    return replace(images, labels=labels, class_names=states)

@@ -13,9 +13,10 @@ from diffex.base.errors import DiffexError, InputError
 from diffex.evaluation.attributes import ATTRIBUTES
 from diffex.evaluation.bench import Bench, Task
 from diffex.evaluation.rows import REPORTED, Measured, Row, judged, write_results
+from diffex.evaluation.rules import RULES
 
 _log = logging.getLogger("diffex")
-SUITES: Mapping[str, tuple[Task, ...]] = {"attributes": ATTRIBUTES}
+SUITES: Mapping[str, tuple[Task, ...]] = {"attributes": ATTRIBUTES, "rules": RULES}
 
 
 def run_suite(

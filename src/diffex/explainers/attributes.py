@@ -1,5 +1,6 @@
 """Attributes of a classifier, end to end: propose, calibrate, render, test, verify, name."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from diffex.base.ledger import CostLedger
 from diffex.base.positions import evenly
-from diffex.concepts import Concept, merge_duplicates, propose_concepts
+from diffex.concepts import Concept, Evidence, merge_duplicates, propose_concepts
 from diffex.effects.arrays import SIGNS
 from diffex.effects.matrix import EffectMatrix, effect_matrix
 from diffex.effects.strengths import calibrate, typical_size
@@ -18,11 +20,12 @@ from diffex.explainers.preparing import Prepared, prepare
 from diffex.explainers.showing import example_pictures
 from diffex.explainers.significance import ranked_table
 from diffex.explainers.summarising import summarise
-from diffex.explainers.verifying import Verified, Verifier, make_verifier, verify
+from diffex.explainers.verifying import Verified, Verifier, make_verifier, passing_first, verify
 from diffex.generators.model import Model
 from diffex.images import Images
 from diffex.runs import Explanation
 
+Propose = Callable[[Evidence], list[Concept]]
 _CALIBRATION_IMAGES = 8
 _SIZE_IMAGES = 48
 
@@ -52,13 +55,38 @@ def explain_attributes(images: Images, model: Model, config: AttributeConfig) ->
     InputError, ClassifierError
         If images, target or classifier do not fit.
     """
+    return explain_concepts(images, model, config, _proposer(config), CostLedger())
+
+
+def explain_concepts(
+    images: Images, model: Model, config: AttributeConfig, propose: Propose, ledger: CostLedger
+) -> Explanation:
+    """Test and rank any concepts of the code; see `explain_attributes`.
+
+    Parameters
+    ----------
+    images : Images
+        Real images of the model's form.
+    model : Model
+        Generator and classifier.
+    config : AttributeConfig
+        Target, sizes, seed; its sources of concepts are not asked.
+    propose : callable
+        From the evidence to concepts, at least four random directions among them.
+    ledger : CostLedger
+        The account.
+
+    Returns
+    -------
+    Explanation
+        Ready to be saved and reported.
+    """
     model.require_gates(force=config.force)
     model.check_images(images)
     before = model.classifier.state_hash()
-    prepared = prepare(images, model, config)
-    ledger = prepared.ledger
+    prepared = prepare(images, model, config, ledger)
     with ledger.timed("concepts"):
-        concepts, size, proposed = calibrated_concepts(prepared, config)
+        concepts, size, proposed = calibrated(prepared, propose(prepared.evidence))
     with ledger.timed("matrix"):
         matrix = effect_matrix(
             prepared.screen, prepared.judge, prepared.inversion, concepts, model.generator.pixels.size
@@ -111,10 +139,31 @@ def calibrated_concepts(prepared: Prepared, config: AttributeConfig) -> tuple[li
     Returns
     -------
     (list of Concept, float, int)
+        As of `calibrated`.
+    """
+    return calibrated(prepared, _proposer(config)(prepared.evidence))
+
+
+def _proposer(config: AttributeConfig) -> Propose:
+    return lambda evidence: propose_concepts(evidence, config.concepts, config.kinds)
+
+
+def calibrated(prepared: Prepared, proposed: list[Concept]) -> tuple[list[Concept], float, int]:
+    """Merge near duplicates and scale all to one perceptual size.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Evidence and renderer.
+    proposed : list of Concept
+        Of any length.
+
+    Returns
+    -------
+    (list of Concept, float, int)
         Concepts, the common size, and how many there were before merging.
     """
     evidence = prepared.evidence
-    proposed = propose_concepts(evidence, config.concepts, config.kinds)
     merged = merge_duplicates(proposed, evidence.metric)
     selecting = np.flatnonzero(prepared.half)
     some = selecting[evenly(len(selecting), _SIZE_IMAGES)]
@@ -131,12 +180,13 @@ def _verify_best(
     concepts: list[Concept],
     config: AttributeConfig,
 ) -> list[Verified]:
-    """Verify the best significant rows, one sign of each concept."""
+    """Verify the best significant rows, one sign of each concept; those that pass their gate lead."""
     by_id = {c.id: c for c in concepts}
     good = table[table["significant"] & (table["kind"] != "random")]
     best = good.drop_duplicates("concept").head(config.top)
     pairs = zip(best["concept"], best["sign"], strict=True)
-    return [verify(verifier, prepared, by_id[name], int(sign), config.strengths) for name, sign in pairs]
+    found = [verify(verifier, prepared, by_id[name], int(sign), config.strengths) for name, sign in pairs]
+    return passing_first(found)
 
 
 def _measure(

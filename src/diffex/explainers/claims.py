@@ -75,7 +75,9 @@ def require_free_model(folder: Path) -> None:
         raise _foreign(folder, content)
 
 
-def require_free_run(folder: Path, target: str, model_hash: str | None = None) -> None:
+def require_free_run(
+    folder: Path, target: str, model_hash: str | None = None, method: str = "attributes"
+) -> None:
     """Refuse to put a run where another run or something foreign is; write nothing.
 
     Parameters
@@ -86,11 +88,13 @@ def require_free_run(folder: Path, target: str, model_hash: str | None = None) -
         Target class of the new run.
     model_hash : str, optional
         State hash of its generator, where it is known already.
+    method : str, default "attributes"
+        Of the new run.
 
     Raises
     ------
     FolderError
-        If the folder is a file, holds a run of another target or model, or foreign files.
+        If the folder is a file, holds a run of another method, target or model, or foreign files.
     """
     content = _content(folder)
     if HEAD not in content:
@@ -99,14 +103,16 @@ def require_free_run(folder: Path, target: str, model_hash: str | None = None) -
             raise _foreign(folder, foreign)
         return
     head = read_json(folder / HEAD)
-    there = (
-        (head.get("target"), (head.get("model") or {}).get("state_hash")) if isinstance(head, dict) else None
-    )
-    if there is None or there[0] != target or model_hash not in (None, there[1]):
+    there = _identity(head) if isinstance(head, dict) else None
+    if there is None or there[:2] != (method, target) or model_hash not in (None, there[2]):
         raise FolderError(
-            f"--out {folder} holds another run ({_said(there)}), expected an empty folder or a run of target "
-            f"{target!r} and the same model: choose another --out."
+            f"--out {folder} holds another run ({_said(there)}), expected an empty folder or a run of "
+            f"{method}, target {target!r} and the same model: choose another --out."
         )
+
+
+def _identity(head: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    return head.get("method"), head.get("target"), (head.get("model") or {}).get("state_hash")
 
 
 def _content(folder: Path) -> list[str]:
@@ -124,8 +130,10 @@ def _foreign(folder: Path, content: list[str]) -> FolderError:
     )
 
 
-def _said(there: tuple[Any, Any] | None) -> str:
-    return "which cannot be read" if there is None else f"target {there[0]!r}, model {str(there[1])[:8]}"
+def _said(there: tuple[Any, Any, Any] | None) -> str:
+    if there is None:
+        return "which cannot be read"
+    return f"{there[0]} of target {there[1]!r}, model {str(there[2])[:8]}"
 
 
 def require_html(file: Path) -> Path:

@@ -1,24 +1,28 @@
-"""The attribute method with the usual verbs: fit, explain, save, load."""
+"""Methods with the usual verbs: fit, explain, save, load."""
 
 import tempfile
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import final
+from typing import Generic, Self, TypeVar, final
 
 from diffex.base.devices import resolve_device
 from diffex.base.errors import InputError
 from diffex.classifiers import Classifier, align_labels
 from diffex.explainers.attributes import explain_attributes
 from diffex.explainers.config import AttributeConfig
+from diffex.explainers.rules.config import RuleConfig
+from diffex.explainers.rules.explain import explain_rules
 from diffex.generators.config import GeneratorConfig
 from diffex.generators.making import FitRequest, fit_model
 from diffex.generators.model import Model, open_model
 from diffex.images import Images
 from diffex.runs import Explanation
 
+Config = TypeVar("Config", AttributeConfig, RuleConfig)
 
-@final
-class AttributeExplainer:
-    """Explain a classifier by ranked, tested attributes.
+
+class Explainer(ABC, Generic[Config]):
+    """What methods share: a model, fitted or opened.
 
     Parameters
     ----------
@@ -28,8 +32,8 @@ class AttributeExplainer:
         Where the fitted model is kept and resumed; default a temporary folder.
     generator : GeneratorConfig, optional
         Network, losses, steps.
-    config : AttributeConfig, optional
-        Sizes and thresholds; its target is replaced by `target`.
+    config : AttributeConfig or RuleConfig, optional
+        Sizes and thresholds of the method; its target is replaced by `target`.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
 
@@ -45,15 +49,14 @@ class AttributeExplainer:
         *,
         folder: str | Path | None = None,
         generator: GeneratorConfig | None = None,
-        config: AttributeConfig | None = None,
+        config: Config | None = None,
         device: str = "auto",
     ) -> None:
-        self.target, self.folder, self.generator, self.config, self.device = (
-            target, folder, generator, config, device,
-        )  # fmt: skip
+        self.target, self.folder, self.generator, self.device = target, folder, generator, device
+        self.config: Config | None = config
         self.model_: Model | None = None
 
-    def fit(self, images: Images, classifier: Classifier | None = None) -> "AttributeExplainer":
+    def fit(self, images: Images, classifier: Classifier | None = None) -> "Self":
         """Fit a generator around a classifier (a black box of our own where none is given).
 
         Parameters
@@ -65,7 +68,7 @@ class AttributeExplainer:
 
         Returns
         -------
-        AttributeExplainer
+        Explainer
             This one.
         """
         folder = Path(self.folder) if self.folder is not None else Path(tempfile.mkdtemp(prefix="diffex-"))
@@ -92,10 +95,13 @@ class AttributeExplainer:
             If nothing was fitted or loaded yet.
         """
         if self.model_ is None:
-            raise InputError("AttributeExplainer is not fitted yet: call fit, or from_pretrained, first.")
-        config = self.config or AttributeConfig(target=self.target)
-        config = config.model_copy(update={"target": self.target})
-        return explain_attributes(align_labels(images, self.model_.classifier.card), self.model_, config)
+            name = type(self).__name__
+            raise InputError(f"{name} is not fitted yet: call fit, or from_pretrained, first.")
+        return self._explain(align_labels(images, self.model_.classifier.card), self.model_)
+
+    @abstractmethod
+    def _explain(self, images: Images, model: Model) -> Explanation:
+        """Explain with the method's own configuration."""
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Copy the fitted model to a folder.
@@ -130,9 +136,9 @@ class AttributeExplainer:
         target: str,
         *,
         classifier: Classifier | None = None,
-        config: AttributeConfig | None = None,
+        config: Config | None = None,
         device: str = "auto",
-    ) -> "AttributeExplainer":
+    ) -> Self:
         """Open a model folder.
 
         Parameters
@@ -143,16 +149,34 @@ class AttributeExplainer:
             The class explained.
         classifier : Classifier, optional
             Where it cannot be opened by its address.
-        config : AttributeConfig, optional
+        config : AttributeConfig or RuleConfig, optional
             Sizes and thresholds.
         device : {"auto", "cpu", "cuda", "mps"}
             Where to compute.
 
         Returns
         -------
-        AttributeExplainer
+        Explainer
             Ready to explain.
         """
         explainer = cls(target, folder=folder, config=config, device=device)
         explainer.model_ = open_model(Path(folder), resolve_device(device), classifier)
         return explainer
+
+
+@final
+class AttributeExplainer(Explainer[AttributeConfig]):
+    """Explain a classifier by ranked, tested attributes; see `Explainer` and `AttributeConfig`."""
+
+    def _explain(self, images: Images, model: Model) -> Explanation:
+        config = self.config or AttributeConfig(target=self.target)
+        return explain_attributes(images, model, config.model_copy(update={"target": self.target}))
+
+
+@final
+class RuleExplainer(Explainer[RuleConfig]):
+    """Explain a classifier by a short formula per class; see `Explainer` and `RuleConfig`."""
+
+    def _explain(self, images: Images, model: Model) -> Explanation:
+        config = self.config or RuleConfig(target=self.target)
+        return explain_rules(images, model, config.model_copy(update={"target": self.target}))

@@ -104,7 +104,9 @@ def target_index(class_names: tuple[str, ...], target: str) -> int:
     return class_names.index(target)
 
 
-def prepare(images: Images, model: Model, config: AttributeConfig) -> Prepared:
+def prepare(
+    images: Images, model: Model, config: AttributeConfig, ledger: CostLedger | None = None
+) -> Prepared:
     """Sample images, encode them, and look at classifier and generator to first order.
 
     Parameters
@@ -115,6 +117,8 @@ def prepare(images: Images, model: Model, config: AttributeConfig) -> Prepared:
         Generator and classifier.
     config : AttributeConfig
         Target, sample size, seed.
+    ledger : CostLedger, optional
+        The account; default a new one.
 
     Returns
     -------
@@ -126,7 +130,7 @@ def prepare(images: Images, model: Model, config: AttributeConfig) -> Prepared:
     InputError
         If the target is unknown or images are too few.
     """
-    ledger = CostLedger()
+    ledger = ledger or CostLedger()
     target = target_index(model.classifier.card.class_names, config.target)
     if len(images) < _FEWEST:
         raise InputError(f"Got {len(images)} images, the statistics need at least {_FEWEST}: add images.")
@@ -140,7 +144,7 @@ def prepare(images: Images, model: Model, config: AttributeConfig) -> Prepared:
             model.generator, model.guide, inversion.codes, inversion.noise, target, ledger
         )
         proposing = _proposing(images, chosen, half, config.seed)
-        channel = _shape_channel(proposing)
+        channel = shape_channel(proposing)
         evidence = _evidence(proposing, model, judge, screen, gradients[half], target, channel, config.seed)
         logits = judge.logits(x)
     return Prepared(
@@ -171,8 +175,19 @@ def _proposing(images: Images, chosen: Images, half: NDArray[np.bool_], seed: in
     return sample(others, _PROPOSING, seed)
 
 
-def _shape_channel(images: Images) -> int:
-    """The nucleus by name, else the channel in which objects stand out best."""
+def shape_channel(images: Images) -> int:
+    """Choose where objects are segmented: the nucleus by name, else where they stand out best.
+
+    Parameters
+    ----------
+    images : Images
+        Up to 64 are looked at.
+
+    Returns
+    -------
+    int
+        Position of the channel.
+    """
     named = nucleus_channel(images.channel_names)
     if named is not None:
         return named

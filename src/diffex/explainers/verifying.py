@@ -171,6 +171,22 @@ def verify(
     return Verified(concept, sign, dose, largest, not bool(control["on_manifold"]))
 
 
+def passing_first(verified: list[Verified]) -> list[Verified]:
+    """Let attributes lead that look real at some strength, each part in the order of rank.
+
+    Parameters
+    ----------
+    verified : list of Verified
+        By rank.
+
+    Returns
+    -------
+    list of Verified
+        What cannot be shown without leaving the manifold is told after what can.
+    """
+    return sorted(verified, key=lambda one: bool(np.isnan(one.max_strength)))
+
+
 def _at(
     verifier: Verifier, prepared: Prepared, concept: Concept, sign: int, strength: float
 ) -> dict[str, float | bool | int]:

@@ -25,6 +25,7 @@ from diffex.report.facts import (
 from diffex.report.numbers import glued
 from diffex.report.pictures import open_gallery, scale_words
 from diffex.report.ranking import best_rows, rank_rows
+from diffex.report.rules import rule_panel
 from diffex.runs import Explanation, read_run
 
 
@@ -114,6 +115,7 @@ def _page(explanation: Explanation, prefix: str) -> dict[str, Any]:
         "summary": summary,
         "banners": banners(summary),
         "intervals": interval_words(summary),
+        "rules": rule_panel(explanation.rules, summary["target"]),
         "ranking": rank_rows(explanation.effects, summary["target"], anchors),
         "sections": [attribute_section(gallery, best[key[0]], anchor) for key, anchor in anchors.items()],
         "scale": scale_words(explanation),

@@ -47,6 +47,8 @@ class Explanation:
         Resolved configuration.
     cost : dict
         What it cost: `CostLedger.summary`.
+    rules : dict, optional
+        Of the rule method: formulas, factors, fronts, and how they were tested.
     """
 
     summary: dict[str, Any]
@@ -59,6 +61,7 @@ class Explanation:
     directions: dict[str, Tensor]
     config: dict[str, Any]
     cost: dict[str, Any]
+    rules: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         """Print the effects, ranked."""

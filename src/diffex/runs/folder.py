@@ -27,6 +27,8 @@ from diffex.runs.tables import (
 
 HEAD = "explanation.json"
 REPORT = "report.html"
+RULES = "rules.json"
+_RULE_PARTS = ("class_names", "rules", "target", "fidelity", "interventions", "codes_r2", "sparsity")
 _EXAMPLES = "examples/examples.npz"
 
 
@@ -59,6 +61,7 @@ def write_run(explanation: Explanation, folder: Path) -> Path:
         _write_parts(explanation, stage)
         (folder / HEAD).unlink(missing_ok=True)
         (folder / REPORT).unlink(missing_ok=True)
+        (folder / RULES).unlink(missing_ok=True)
         _move(stage, folder)
     return folder
 
@@ -99,6 +102,7 @@ def read_run(folder: str | Path) -> Explanation:
         directions=load_tensors(folder / "concepts.safetensors"),
         config=_read_yaml(folder / "config.yaml"),
         cost=_read_dict(folder / "cost.json"),
+        rules=_read_rules(folder / RULES) if (folder / RULES).exists() else None,
     )
 
 
@@ -127,14 +131,14 @@ def _refuse_foreign(summary: dict[str, Any], folder: Path) -> None:
     check_summary(there, folder / HEAD)
     if _identity(there) != _identity(summary):
         raise FolderError(
-            f"{folder} already holds another run (target {there['target']!r}, model "
-            f"{there['model']['state_hash'][:8]}), expected an empty folder or a run of target "
-            f"{summary['target']!r} and this model: choose another --out."
+            f"{folder} already holds another run ({there['method']} of target {there['target']!r}, model "
+            f"{there['model']['state_hash'][:8]}), expected an empty folder or a run of "
+            f"{summary['method']}, target {summary['target']!r} and this model: choose another --out."
         )
 
 
-def _identity(summary: dict[str, Any]) -> tuple[str, str]:
-    return str(summary["target"]), str(summary["model"]["state_hash"])
+def _identity(summary: dict[str, Any]) -> tuple[str, str, str]:
+    return str(summary["method"]), str(summary["target"]), str(summary["model"]["state_hash"])
 
 
 @contextmanager
@@ -168,6 +172,8 @@ def _write_parts(explanation: Explanation, stage: Path) -> None:
     text = yaml.safe_dump(plain(explanation.config), sort_keys=False, allow_unicode=True)
     write_text(stage / "config.yaml", text)
     write_json(stage / "cost.json", explanation.cost)
+    if explanation.rules is not None:
+        write_json(stage / RULES, explanation.rules)
     write_json(stage / HEAD, explanation.summary)
 
 
@@ -192,6 +198,17 @@ def _read_dict(path: Path) -> dict[str, Any]:
     value = read_json(path)
     if not isinstance(value, dict):
         raise FolderError(f"{path} is damaged (not an object): make the folder again.")
+    return value
+
+
+def _read_rules(path: Path) -> dict[str, Any]:
+    from diffex.rules.rule_set import RuleSet  # formulas alone need SymPy
+
+    value = _read_dict(path)
+    missing = [key for key in _RULE_PARTS if key not in value]
+    if missing:
+        raise FolderError(f"{path} is damaged (it lacks {missing[0]}): make the folder again.")
+    RuleSet.from_dict(value)
     return value
 
 

@@ -18,7 +18,7 @@ from diffex.runs import Explanation
 @final
 @dataclass(frozen=True, eq=False)
 class Top:
-    """The first verified attribute.
+    """The attribute that leads an explanation.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Top:
 
 
 def top_attribute(explanation: Explanation) -> Top | None:
-    """Find the significant row of best rank that was verified.
+    """Find the attribute that leads: of best rank among those that pass their gate, else among all.
 
     Parameters
     ----------

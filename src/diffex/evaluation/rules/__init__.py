@@ -1,0 +1,21 @@
+"""The rows of the rule method: R1 to R4, R6 and R9, from measurements."""
+
+from diffex.evaluation.bench import SHIPPED, Task
+from diffex.evaluation.rules.edits import measure_edits
+from diffex.evaluation.rules.measured import measure_accuracy
+from diffex.evaluation.rules.recovery import measure_race, measure_recovery
+from diffex.evaluation.rules.subjects import PLANTED
+from diffex.evaluation.sets import FKHR, JURKAT, NUCLEI
+
+RULES: tuple[Task, ...] = (
+    *(
+        Task("R1", f"rules over measurements, {name}", (name,), measure_accuracy(name))
+        for name in (NUCLEI, FKHR)
+    ),
+    *(Task("R1", f"rules over measurements, {name}", (SHIPPED,), measure_accuracy(name)) for name in PLANTED),
+    Task("R1", f"rules over measurements, {JURKAT}", (JURKAT,), measure_accuracy(JURKAT)),
+    Task("R3", "edits of planted cells", (SHIPPED,), measure_edits),
+    Task("R4", "planted formulas", (), measure_recovery),
+    Task("R6", "race with gplearn", (), measure_race),
+)
+"""In the order they run. R2, R3 and R9 are measured with R1 on the same rules."""

@@ -1,0 +1,193 @@
+"""A short formula in place of a classifier, end to end: measure, search, test, edit."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diffex.base.errors import InputError
+from diffex.base.ledger import CostLedger
+from diffex.classifiers import align_labels
+from diffex.concepts import Concept
+from diffex.effects.matrix import Judge, margin_of
+from diffex.explainers.attributes import explain_concepts
+from diffex.explainers.preparing import shape_channel, target_index
+from diffex.explainers.rules.config import RuleConfig
+from diffex.explainers.rules.directions import KIND, FactorMap, map_factors
+from diffex.explainers.rules.factors import latent_factors, measured_factors
+from diffex.explainers.rules.interventions import Intervention, intervene
+from diffex.explainers.rules.words import answer, warnings
+from diffex.generators.model import Model
+from diffex.images import Images, sample, split_by_group
+from diffex.rules.discovery import discover
+from diffex.rules.engine import FloatArray
+from diffex.rules.factors import Factors
+from diffex.rules.fidelity import Fidelity, fidelity
+from diffex.rules.front import read_factors
+from diffex.rules.rule import Rule
+from diffex.rules.rule_set import RuleSet
+from diffex.rules.sparsity_path import sparsity_path
+from diffex.runs import Explanation
+
+_HELD_OUT = 0.33
+_FEWEST_TESTS = 24
+_DENSITIES, _PENALTIES, _PATH_STEPS = (0.01, 0.03, 0.1, 0.3), (0.1, 0.03, 0.01), 1500
+
+
+def explain_rules(images: Images, model: Model, config: RuleConfig) -> Explanation:
+    """Find a formula per class that does what the classifier does, and test it.
+
+    Parameters
+    ----------
+    images : Images
+        Real images of the model's form, of every class. Where the model was fitted on them, formulas are
+        tested on those that it held out, else on a third, whole groups.
+    model : Model
+        Generator and classifier.
+    config : RuleConfig
+        Factors, engines, limits, seed.
+
+    Returns
+    -------
+    Explanation
+        Of method ``rules``: the rules, their tests, and the factors as edited and ranked concepts.
+
+    Raises
+    ------
+    GateError
+        If a gate of the model failed and `config.force` is False.
+    InputError, ClassifierError
+        If images, target or classifier do not fit, or a class has too few images.
+    """
+    model.require_gates(force=config.force)
+    model.check_images(images)
+    images = align_labels(images, model.classifier.card)
+    names = model.classifier.card.class_names
+    target = target_index(names, config.target)
+    ledger = CostLedger()
+    factors, margins, codes = _read(images, model, config, ledger)
+    test = _tested(images, model, config.seed)
+    with ledger.timed("rules"):
+        groups = None if images.groups is None else images.groups[~test]
+        rules = discover(factors.rows(~test), margins[~test], names, groups, config.search())
+        path = _path(factors, margins, test, config.seed)
+    tested = _fidelity(rules, images, factors, margins, test, config.seed)
+    rule = rules.of(names[target])
+    if not rule.factors:
+        raise InputError(
+            f"No formula of at most {config.nodes} nodes over {config.factors} does better for "
+            f"{rule.class_name} than a constant: try other --factors, or more --nodes."
+        )
+    read = factors.columns(read_factors(r.expression for r in rules.rules))
+    covariance = model.generator.code_cov.double().cpu().numpy()
+    factor_map = map_factors(codes[~test], covariance, read.rows(~test))
+    found = explain_concepts(images, model, config.edits(), factor_map.propose, ledger)
+    with ledger.timed("interventions"):
+        tests = images.subset(np.flatnonzero(test))
+        shown = _intervene(tests, model, rule, factor_map, found, factors.rows(test), config, ledger)
+    said = [*warnings(rules.rules, tested, shown), *found.summary["warnings"]]
+    head = {"method": "rules", "answer": answer(rule, tested, shown), "warnings": said}
+    return replace(
+        found,
+        summary={**found.summary, **head},
+        rules=_kept(rules, tested, shown, factor_map, path, config),
+        config=config.model_dump(mode="json"),
+        cost=ledger.summary(),
+    )
+
+
+def _read(
+    images: Images, model: Model, config: RuleConfig, ledger: CostLedger
+) -> tuple[Factors, FloatArray, FloatArray]:
+    """Factors, the classifier's margins of all classes, and codes of all images."""
+    import torch
+
+    judge = Judge(model.classifier, images.value_range, ledger)
+    with ledger.timed("factors"):
+        measured = measured_factors(images, shape_channel(images))
+        parts = [(model.generator.encode(x), judge.logits(x)) for _, x in images.batches(128)]
+    codes, logits = torch.cat([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    margins = np.stack([margin_of(logits, k) for k in range(logits.shape[1])], axis=1)
+    latent = config.factors == "autoencoder"
+    factors = latent_factors(model.generator, codes, measured) if latent else measured
+    return factors, margins, codes.double().cpu().numpy()
+
+
+def _tested(images: Images, model: Model, seed: int) -> NDArray[np.bool_]:
+    """Mark the images that test: those that the model held out, else a third."""
+    held_out = frozenset(model.record.get("held_out", ()))
+    unseen = np.array([name in held_out for name in images.ids])
+    if _FEWEST_TESTS <= unseen.sum() <= len(images) / 2:
+        return unseen
+    _, second = split_by_group(images, _HELD_OUT, seed)
+    chosen = frozenset(second.ids)
+    test = np.array([name in chosen for name in images.ids])
+    if test.sum() < _FEWEST_TESTS:
+        raise InputError(
+            f"Got {len(images)} images, of which {test.sum()} may test the rules; at least "
+            f"{_FEWEST_TESTS} are needed: add images."
+        )
+    return test
+
+
+def _path(factors: Factors, margins: FloatArray, test: NDArray[np.bool_], seed: int) -> pd.DataFrame:
+    """How much of the classifier sparse networks keep, from few factors to many."""
+    outputs = margins[:, 1:] if margins.shape[1] == 2 else margins
+    return sparsity_path(
+        factors.values[~test], outputs[~test], factors.values[test], outputs[test],
+        densities=_DENSITIES, penalties=_PENALTIES, seed=seed, steps=_PATH_STEPS,
+    )  # fmt: skip
+
+
+def _fidelity(
+    rules: RuleSet, images: Images, factors: Factors, margins: FloatArray, test: NDArray[np.bool_], seed: int
+) -> Fidelity:
+    labels = None if images.labels is None else images.labels[test]
+    groups = None if images.groups is None else images.groups[test]
+    return fidelity(rules.margins(factors.rows(test)), margins[test], labels, groups, seed)
+
+
+def _intervene(
+    images: Images,
+    model: Model,
+    rule: Rule,
+    factor_map: FactorMap,
+    found: Explanation,
+    factors: Factors,
+    config: RuleConfig,
+    ledger: CostLedger,
+) -> Intervention:
+    """Edit some of the tested images along the factors that the target's rule reads."""
+    some = sample(images, config.verify_images, config.seed)
+    places = {name: i for i, name in enumerate(images.ids)}
+    own = factors.rows([places[name] for name in some.ids]).columns(factor_map.factors.names)
+    concepts = [Concept.from_dict(c, found.directions[c["id"]]) for c in found.concepts if c["kind"] == KIND]
+    requests = [
+        (concept, factor_map.requested(concept))
+        for concept in concepts
+        if concept.id.partition(":")[2] in rule.names
+    ]
+    target = target_index(model.classifier.card.class_names, config.target)
+    return intervene(some, own, requests, model, rule, target, config.seed, ledger)
+
+
+def _kept(
+    rules: RuleSet,
+    tested: Fidelity,
+    shown: Intervention,
+    factor_map: FactorMap,
+    path: pd.DataFrame,
+    config: RuleConfig,
+) -> dict[str, Any]:
+    """What ``rules.json`` holds."""
+    return {
+        **rules.as_dict(),
+        "target": config.target,
+        "factor_source": config.factors,
+        "fidelity": asdict(tested),
+        "interventions": {"correlation": list(shown.correlation), "slope": list(shown.slope)},
+        "codes_r2": dict(zip(factor_map.factors.names, factor_map.r2.tolist(), strict=True)),
+        "sparsity": path.to_dict("records"),
+    }

@@ -1,0 +1,79 @@
+"""Where factors come from: measurements with units, or the latents of the generator."""
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from diffex.generators import DiffusionAutoencoder
+from diffex.images import Images
+from diffex.measurements import measure, quantities
+from diffex.rules.engine import FloatArray
+from diffex.rules.factors import Factor, Factors
+
+_CHUNK = 256
+
+
+def measured_factors(images: Images, shape_channel: int | None = None) -> Factors:
+    """Measure every named quantity.
+
+    Parameters
+    ----------
+    images : Images
+        N single-cell crops.
+    shape_channel : int, optional
+        Where objects are segmented; see `measure`.
+
+    Returns
+    -------
+    Factors
+        In micrometres where the pixel size is known, else in pixels.
+    """
+    tables = [
+        measure(
+            x, images.channel_names, images.read_masks(rows), images.pixel_size_um,
+            shape_channel=shape_channel,
+        )
+        for rows, x in images.batches(_CHUNK)
+    ]  # fmt: skip
+    known = quantities(images.channel_names, images.pixel_size_um)
+    values = pd.concat(tables).to_numpy(dtype=np.float64)
+    return Factors(tuple(Factor(q.name, q.words, q.unit) for q in known), values)
+
+
+def latent_factors(generator: DiffusionAutoencoder, codes: Tensor, measured: Factors) -> Factors:
+    """Take the latents of the generator, each described by what it goes with.
+
+    Parameters
+    ----------
+    generator : DiffusionAutoencoder
+        Whose latents.
+    codes : Tensor
+        ``(n, d)``, of the images.
+    measured : Factors
+        Of the same images.
+
+    Returns
+    -------
+    Factors
+        ``z1`` and so on, in standard deviations over the generator's fitting images.
+    """
+    spread = generator.code_cov.diagonal().sqrt().double().cpu().numpy()
+    values = codes.double().cpu().numpy() / np.where(spread > 0, spread, 1.0)
+    said = _descriptions(values, measured)
+    return Factors(tuple(Factor(f"z{i + 1}", words) for i, words in enumerate(said)), values)
+
+
+def _descriptions(latents: FloatArray, measured: Factors) -> list[str]:
+    """Say which quantity a latent goes with most, and how well all of them together predict it (R2)."""
+    table = StandardScaler().fit_transform(measured.values)
+    r2 = [LinearRegression().fit(table[::2], z[::2]).score(table[1::2], z[1::2]) for z in latents.T]
+    with np.errstate(invalid="ignore"):
+        alike = np.nan_to_num(table.T @ StandardScaler().fit_transform(latents) / len(table))
+    best = np.abs(alike).argmax(axis=0)
+    return [
+        f"latent {i + 1} (goes with {measured.meanings[j].words}, r {alike[j, i]:+.2f}; measurements explain "
+        f"{100 * max(0.0, r2[i]):.0f} %)"
+        for i, j in enumerate(best)
+    ]

@@ -1,0 +1,1 @@
+"""A total-correlation variational autoencoder: few latents, each for one property."""

@@ -1,0 +1,65 @@
+"""The canonical pose of an object: in the middle, its principal axis horizontal."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def canonical_pose(x: Tensor) -> Tensor:
+    r"""Move the object to the middle and turn its principal axis to the horizontal.
+
+    What is brighter or darker than the border is the object: its weights are the squared differences of the
+    mean channel from the median of the border. With their central second moments :math:`\mu`, the axis is at
+    :math:`\frac{1}{2} \mathrm{atan2}(2 \mu_{11}, \mu_{20} - \mu_{02})` (Hu 1962). Half turns and mirror
+    images are told apart by the third moments along both axes, which come out positive. A latent is then
+    not spent on the direction, nor two on one property that has a direction.
+
+    Parameters
+    ----------
+    x : Tensor
+        ``(n, c, h, w)``, one object each, any range.
+
+    Returns
+    -------
+    Tensor
+        ``(n, c, h, w)``, resampled bilinearly; beyond the border its pixels are repeated.
+    """
+    points = _points(x)
+    weight = _weight(x)
+    centre = torch.einsum("nhw,hwk->nk", weight, points)[:, None, None]  # (n, 1, 1, 2)
+    axes = _axes(weight, points - centre)[:, None]  # (n, 1, 2, 2)
+    grid = (centre + points @ axes) * (2 / _size(x))
+    return functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _size(x: Tensor) -> Tensor:
+    return x.new_tensor([x.shape[3], x.shape[2]])
+
+
+def _points(x: Tensor) -> Tensor:
+    """Centres of the pixels from the middle of the image, ``(h, w, 2)``, x before y, in pixels."""
+    rows, columns = (
+        torch.arange(side, dtype=x.dtype, device=x.device) - (side - 1) / 2 for side in x.shape[2:]
+    )
+    return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
+
+
+def _weight(x: Tensor) -> Tensor:
+    """How much a pixel belongs to the object, ``(n, h, w)``, sum 1; 0 in an empty image."""
+    grey = x.mean(1)
+    border = torch.cat([grey[:, 0], grey[:, -1], grey[:, :, 0], grey[:, :, -1]], dim=1)
+    energy = (grey - border.median(dim=1).values[:, None, None]).square()
+    return energy / energy.sum(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+
+
+def _axes(weight: Tensor, offset: Tensor) -> Tensor:
+    """Unit vectors along and across the object, ``(n, 2, 2)``, pointing to its heavier tails."""
+    xx, xy, yy = (
+        (weight * offset[..., i] * offset[..., j]).sum(dim=(1, 2)) for i, j in ((0, 0), (0, 1), (1, 1))
+    )
+    angle = 0.5 * torch.atan2(2 * xy, xx - yy)
+    along = torch.stack([angle.cos(), angle.sin()], dim=1)
+    across = torch.stack([-angle.sin(), angle.cos()], dim=1)
+    axes = torch.stack([along, across], dim=1)
+    skew = torch.einsum("nhw,nahw->na", weight, torch.einsum("nhwk,nak->nahw", offset, axes) ** 3)
+    return torch.where(skew < 0, -1.0, 1.0)[:, :, None] * axes

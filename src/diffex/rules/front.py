@@ -1,0 +1,222 @@
+"""The trade of accuracy against size: candidate formulas, their Pareto front, and the one to choose."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from diffex.rules.engine import FloatArray, RuleEngine
+from diffex.rules.expression import Expr, Tanh, complexity, factor_names, numeric, terms
+from diffex.rules.simplify import simplify
+
+_TOLERANCE = 0.01  # of the variance: formulas this close to the best are as good
+
+
+@final
+@dataclass(frozen=True)
+class Limits:
+    """How large a formula may be.
+
+    Parameters
+    ----------
+    nodes : int
+        Of the exported expression.
+    factors : int
+        Different ones that it reads.
+    """
+
+    nodes: int = 20
+    factors: int = 5
+
+    def allow(self, expression: Expr) -> bool:
+        """Whether an expression keeps them, and puts no step inside a step."""
+        small = complexity(expression) <= self.nodes and len(expression.free_symbols) <= self.factors
+        return small and not any(step.args[0].has(Tanh) for step in expression.atoms(Tanh))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One formula of the front.
+
+    Parameters
+    ----------
+    expression : Expr
+        The formula.
+    engine : str
+        Who found it.
+    r2 : float
+        On images that it was not fitted to.
+    errors : ndarray, shape (m,)
+        Its squared errors there.
+    wrong : float
+        Share of them on the other side of 0 than they should be.
+    """
+
+    expression: Expr
+    engine: str
+    r2: float
+    errors: FloatArray
+    wrong: float
+
+    @property
+    def nodes(self) -> int:
+        """Its size."""
+        return complexity(self.expression)
+
+    @property
+    def structure(self) -> tuple[str, ...]:
+        """The terms of its canonical form, without the constant."""
+        return tuple(name for name in terms(self.expression) if name != "1")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Halves:
+    """Factors and what formulas should give, for fitting and for judging.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the factors.
+    x, y : ndarray, shape (n, d) and (n,)
+        To fit.
+    x_judge, y_judge : ndarray, shape (m, d) and (m,)
+        To judge.
+    """
+
+    names: tuple[str, ...]
+    x: FloatArray
+    y: FloatArray
+    x_judge: FloatArray
+    y_judge: FloatArray
+
+    def swapped(self) -> "Halves":
+        """Fit where it was judged, and the other way round."""
+        return Halves(self.names, self.x_judge, self.y_judge, self.x, self.y)
+
+    def scaled(self, scale: FloatArray) -> "Halves":
+        """Divide factors."""
+        return Halves(self.names, self.x / scale, self.y, self.x_judge / scale, self.y_judge)
+
+
+def search_front(halves: Halves, engines: Iterable[RuleEngine], limits: Limits, seed: int) -> list[Candidate]:
+    """Search with every engine, shorten what they find, and keep what no shorter formula beats.
+
+    Parameters
+    ----------
+    halves : Halves
+        Factors of standard deviation about 1.
+    engines : iterable of RuleEngine
+        Who searches.
+    limits : Limits
+        Larger formulas are dropped.
+    seed : int
+        Of the engines.
+
+    Returns
+    -------
+    list of Candidate
+        From small to large, each better than all before it on the judging images; never empty.
+    """
+    found: dict[Expr, Candidate] = {}
+    for engine in engines:
+        for expression in engine.search(halves.names, halves.x, halves.y, seed):
+            short = simplify(expression, halves.names, halves.x, halves.y).expression
+            if limits.allow(short) and short not in found:
+                found[short] = judged(short, engine.name, halves)
+    return _pareto(candidate for candidate in found.values() if np.isfinite(candidate.r2))
+
+
+def judged(expression: Expr, engine: str, halves: Halves) -> Candidate:
+    """Give a formula its errors on the judging images.
+
+    Parameters
+    ----------
+    expression : Expr
+        Over the names of `halves`.
+    engine : str
+        Who found it.
+    halves : Halves
+        With the judging images.
+
+    Returns
+    -------
+    Candidate
+        R2 is not finite where the formula is not.
+    """
+    with np.errstate(all="ignore"):
+        predicted = numeric(expression, halves.names)(halves.x_judge)
+        errors, wrong = np.square(predicted - halves.y_judge), (predicted > 0) != (halves.y_judge > 0)
+        r2 = float(1 - errors.mean() / halves.y_judge.var())
+    return Candidate(expression, engine, r2, errors, float(wrong.mean()))
+
+
+def _pareto(candidates: Iterable[Candidate]) -> list[Candidate]:
+    front: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda c: (c.nodes, -c.r2)):
+        if not front or candidate.r2 > front[-1].r2:
+            front.append(candidate)
+    return front
+
+
+def choose(front: list[Candidate]) -> int:
+    """Choose the smallest formula that is as good as the best, in its values and in its decisions.
+
+    Parameters
+    ----------
+    front : list of Candidate
+        From `search_front`.
+
+    Returns
+    -------
+    int
+        Position of the smallest whose squared error is within one standard error of the best one's or within
+        1 % of the variance, and whose share of wrong decisions is within one standard error of that of the
+        formula that decides best (Breiman et al. 1984, the rule of one standard error).
+    """
+    best = max(front, key=lambda candidate: candidate.r2)
+    count = len(best.errors)
+    spread = best.errors.std() / np.sqrt(count)
+    allowed = max(spread, _TOLERANCE * best.errors.mean() / max(1 - best.r2, 1e-12)) + best.errors.mean()
+    fewest = min(candidate.wrong for candidate in front if candidate.errors.mean() <= allowed)
+    decided = fewest + np.sqrt(max(fewest * (1 - fewest), 1 / count) / count)
+    return next(i for i, one in enumerate(front) if one.errors.mean() <= allowed and one.wrong <= decided)
+
+
+def rashomon(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Give the approximate Rashomon set: the best formula of each structure within 1 % of the best.
+
+    Parameters
+    ----------
+    candidates : iterable of Candidate
+        From any number of searches.
+
+    Returns
+    -------
+    list of Candidate
+        Best first; one of each set of terms.
+    """
+    ordered = sorted(candidates, key=lambda candidate: -candidate.r2)
+    kept: dict[tuple[str, ...], Candidate] = {}
+    for candidate in ordered:
+        if candidate.r2 >= ordered[0].r2 - _TOLERANCE:
+            kept.setdefault(candidate.structure, candidate)
+    return list(kept.values())
+
+
+def read_factors(expressions: Iterable[Expr]) -> tuple[str, ...]:
+    """Name all factors that formulas read.
+
+    Parameters
+    ----------
+    expressions : iterable of Expr
+        Formulas.
+
+    Returns
+    -------
+    tuple of str
+        Sorted, each once.
+    """
+    return tuple(sorted({name for expression in expressions for name in factor_names(expression)}))

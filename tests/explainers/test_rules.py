@@ -1,0 +1,222 @@
+"""The rule method end to end, on a tiny model."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from diffex.base.errors import ClassifierError, FolderError, GateError, InputError
+from diffex.effects.matrix import margin_of
+from diffex.explainers.claims import require_free_run
+from diffex.explainers.rules import explain
+from diffex.explainers.rules.config import RuleConfig
+from diffex.explainers.rules.directions import map_factors
+from diffex.explainers.rules.explain import explain_rules
+from diffex.explainers.rules.factors import latent_factors, measured_factors
+from diffex.report import render_report
+from diffex.rules.factors import Factor, Factors
+from diffex.rules.rule_set import RuleSet
+from diffex.runs import read_run, write_run
+
+SMALL = {
+    "target": "treated", "engines": ("library",), "images": 24, "verify_images": 12, "shown": 2,
+    "halves": 2, "most_factors": 2, "nodes": 12, "force": True,
+}  # fmt: skip
+
+
+def config(**more):
+    return RuleConfig(**SMALL | more)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_path():
+    """Sparse networks are beside the point here, and take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explain, "_PATH_STEPS", 10)
+        yield
+
+
+@pytest.fixture(scope="session")
+def many_cells(tiny):
+    """More than there are measurements, also after a third is set aside."""
+    return tiny.cells(260, seed=2)
+
+
+@pytest.fixture(scope="session")
+def ruled(many_cells, model):
+    return explain_rules(many_cells, model, config())
+
+
+@pytest.fixture
+def folder(ruled, tmp_path):
+    return write_run(ruled, tmp_path / "run")
+
+
+def test_it_says_what_it_did(ruled):
+    assert ruled.summary["method"] == "rules"
+    assert ruled.summary["target"] == ruled.rules["target"] == "treated"
+    said, tested, edited = ruled.summary["answer"]
+    rules = RuleSet.from_dict(ruled.rules)
+    assert f"this is above 0: {rules.of('treated').expression} (" in said
+    assert f"On {ruled.rules['fidelity']['images']} held-out images" in tested
+    assert "correlation" in edited
+    assert ruled.config["engines"] == ["library"]
+
+
+def test_rules_read_measurements_in_their_units(ruled, many_cells):
+    known = {m.name: m for m in measured_factors(many_cells.subset(range(4))).meanings}
+    for factor in RuleSet.from_dict(ruled.rules).rules[0].factors:
+        assert known[factor.name] == factor
+    assert set(ruled.rules["codes_r2"]) <= set(known)
+
+
+def test_fidelity_is_on_images_that_no_search_has_seen(ruled, many_cells, model):
+    """A rule is worse at agreeing with noise than with the classifier, and as good as it says."""
+    tested = ruled.rules["fidelity"]
+    assert 24 <= tested["images"] < len(many_cells) / 2
+    rules = RuleSet.from_dict(ruled.rules)
+    factors = measured_factors(many_cells)
+    logits = np.concatenate([model.classifier.logits(x, many_cells.value_range).numpy()
+                             for _, x in many_cells.batches(64)])  # fmt: skip
+    agree = (rules.margins(factors).argmax(axis=1) == logits.argmax(axis=1)).mean()
+    assert agree == pytest.approx(tested["agreement"][0], abs=0.12)
+    assert margin_of(logits, 1).std() > 0
+
+
+def test_what_it_cost_is_counted(ruled):
+    nfe, seconds = ruled.cost["nfe"], ruled.cost["seconds"]
+    assert nfe["interventions"] >= 0
+    assert {"rules", "factors", "interventions", "matrix"} <= set(seconds)
+    assert ruled.cost["nfe_total"] == sum(nfe.values())
+    assert ruled.cost["classifier_calls"] >= 160
+
+
+def test_the_factors_of_the_rules_are_edited(ruled):
+    kinds = set(ruled.effects["kind"])
+    assert kinds == {"factor", "random"}
+    edited = {c["id"].partition(":")[2] for c in ruled.concepts if c["kind"] == "factor"}
+    assert edited <= set(ruled.rules["codes_r2"])
+    assert edited
+
+
+def test_the_run_folder_gives_it_back(ruled, folder):
+    again = read_run(folder)
+    assert (folder / "rules.json").exists()
+    assert RuleSet.from_dict(again.rules) == RuleSet.from_dict(ruled.rules)
+    assert again.rules["fidelity"]["agreement"] == list(ruled.rules["fidelity"]["agreement"])
+    assert again.summary == ruled.summary
+    assert write_run(again, folder) == folder
+
+
+def test_damaged_rules_are_refused(folder):
+    (folder / "rules.json").write_text("{}")
+    with pytest.raises(FolderError, match=r"rules.json is damaged \(it lacks class_names\)"):
+        read_run(folder)
+
+
+def test_the_report_shows_the_formula(folder, ruled):
+    render_report(folder)
+    page = (folder / "report.html").read_text()
+    assert "The rule in place of the network" in page
+    assert '<math display="block">' in page
+    assert "Says what the classifier says" in page
+    for factor in RuleSet.from_dict(ruled.rules).rules[0].factors:
+        assert re.search(rf"<mi>{factor.name}</mi>", page)
+    assert "nan" not in page.split("The rule in place")[1].split("</section>")[0]
+
+
+def test_runs_of_other_methods_have_no_formula_panel(explained, tmp_path):
+    folder = write_run(explained, tmp_path / "run")
+    render_report(folder)
+    assert "The rule in place of the network" not in (folder / "report.html").read_text()
+    assert read_run(folder).rules is None
+
+
+def test_runs_of_another_method_are_not_overwritten(ruled, explained, folder, model):
+    require_free_run(folder, "treated", model.state_hash(), "rules")
+    with pytest.raises(FolderError, match="holds another run \\(rules of target 'treated'"):
+        require_free_run(folder, "treated", model.state_hash(), "attributes")
+    before = (folder / "explanation.json").read_bytes()
+    with pytest.raises(FolderError, match="already holds another run \\(rules of target 'treated'"):
+        write_run(explained, folder)
+    assert (folder / "explanation.json").read_bytes() == before
+    assert (folder / "rules.json").exists()
+
+
+def test_the_first_class_gets_the_rule_with_its_sign_turned(many_cells, model, ruled):
+    before = model.classifier.state_hash()
+    other = explain_rules(many_cells, model, config(target="control"))
+    assert model.classifier.state_hash() == before
+    assert other.rules["target"] == "control"
+    plain, turned = RuleSet.from_dict(ruled.rules), RuleSet.from_dict(other.rules)
+    assert plain == turned, "the classifier and the seed are the same"
+    assert f"above 0: {turned.of('control').expression} (" in other.summary["answer"][0]
+    a, b = ruled.rules["interventions"], other.rules["interventions"]
+    np.testing.assert_allclose(a["correlation"], b["correlation"], atol=1e-6)
+
+
+def test_latents_can_be_factors(many_cells, model):
+    found = explain_rules(many_cells, model, config(factors="autoencoder", halves=0))
+    rule = RuleSet.from_dict(found.rules).rules[0]
+    assert found.rules["factor_source"] == "autoencoder"
+    assert all(re.fullmatch(r"z\d+", name) for name in rule.names)
+    assert all("latent" in factor.words for factor in rule.factors)
+    assert rule.stability == {}
+
+
+def test_latent_factors_are_in_standard_deviations(many_cells, model):
+    codes = model.generator.encode(many_cells.read())
+    factors = latent_factors(model.generator, codes, measured_factors(many_cells))
+    assert factors.names == tuple(f"z{i + 1}" for i in range(codes.shape[1]))
+    spread = model.generator.code_cov.diagonal().sqrt().double().numpy()
+    np.testing.assert_allclose(factors.values * spread, codes.double().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_rule_that_reads_nothing_is_refused(many_cells, model, monkeypatch):
+    """Where no factor tells what the classifier says."""
+    real = explain.measured_factors
+
+    def unrelated(*arguments):
+        factors = real(*arguments)
+        return replace(factors, values=np.random.default_rng(0).normal(size=factors.values.shape))
+
+    monkeypatch.setattr(explain, "measured_factors", unrelated)
+    with pytest.raises(InputError, match=r"No formula of at most 5 nodes .* does better for treated"):
+        explain_rules(many_cells, model, config(nodes=5, halves=0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_direction_moves_its_factor_and_holds_the_others(seed):
+    random = np.random.default_rng(seed)
+    mixing = random.normal(size=(8, 8))
+    codes = random.normal(size=(600, 8)) @ mixing
+    law = random.normal(size=(8, 3))
+    values = codes @ law * [1.0, 50.0, 1e-3] + [0, 100, 1]
+    factors = Factors(tuple(Factor(n, n) for n in "abc"), values)
+    found = map_factors(codes, np.cov(codes.T), factors)
+    assert (found.r2 > 0.99).all()
+    moved = found.backward @ law * [1.0, 50.0, 1e-3]
+    relative = moved / values.std(axis=0) * values.std(axis=0)[:, None]  # in standard deviations
+    np.testing.assert_allclose(relative, np.eye(3), atol=0.1)
+
+
+def test_gates_images_and_targets_are_checked(tiny, many_cells, model):
+    with pytest.raises(GateError):
+        explain_rules(many_cells, model, config(force=False))
+    with pytest.raises(InputError, match="--target got 'x'"):
+        explain_rules(many_cells, model, config(target="x"))
+    dim = tiny.cells(24, seed=3, value_range=(0.0, 65535.0))
+    with pytest.raises(ClassifierError, match=r"in \[0, 65535\]"):
+        explain_rules(dim, model, config())
+    with pytest.raises(InputError, match=r"Got 40 images, of which .* may test the rules"):
+        explain_rules(many_cells.subset(range(40)), model, config())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"engines": ()}, {"engines": ("gplearn",)}, {"factors": "pixels"}, {"nodes": 1}, {"more": 1}]
+)
+def test_wrong_configurations_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        config(**wrong)

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from diffex.rules.factors import Factor, Factors
+from diffex.rules.front import Limits
+from diffex.rules.library_engine import LibraryEngine
+from diffex.rules.stability import half_sample_choices, term_stability
+
+ENGINE, LIMITS = LibraryEngine(2), Limits(12, 2)
+
+
+def planted(noise, count=240, seed=0):
+    random = np.random.default_rng(seed)
+    values = random.normal(size=(count, 3)) * [100.0, 1.0, 0.01]
+    margin = values[:, 0] / 100 - 0.7 * values[:, 1] + noise * random.normal(size=count)
+    return Factors(tuple(Factor(n, n) for n in "abc"), values), margin
+
+
+def test_planted_terms_come_up_in_every_half():
+    factors, margin = planted(0.1)
+    found = term_stability(factors, margin, None, ENGINE, LIMITS, 6, 0)
+    assert found == {"a": 1.0, "b": 1.0}
+
+
+def test_terms_of_noise_do_not():
+    factors, _ = planted(0.1)
+    noise = np.random.default_rng(3).normal(size=240)
+    found = term_stability(factors, noise, None, ENGINE, LIMITS, 6, 0)
+    assert max(found.values(), default=0) < 0.8
+
+
+def test_shares_are_sorted_and_count_whole_halves():
+    factors, margin = planted(2.5)
+    shares = list(term_stability(factors, margin, None, ENGINE, LIMITS, 6, 0).values())
+    assert shares == sorted(shares, reverse=True)
+    assert all(0 < share <= 1 and share * 6 == pytest.approx(round(share * 6)) for share in shares)
+
+
+def test_halves_are_complementary_pairs_and_follow_the_seed():
+    factors, margin = planted(0.5)
+    first, again, other = (
+        half_sample_choices(factors, margin, None, ENGINE, LIMITS, 4, seed) for seed in (0, 0, 1)
+    )
+    assert [c.expression for c in first] == [c.expression for c in again]
+    assert [c.expression for c in first] != [c.expression for c in other]
+    assert sum(len(c.errors) for c in first[:2]) == len(margin)
+    assert first[0].expression != first[1].expression, "each is fitted on its own half"
+
+
+def test_groups_are_never_divided():
+    factors, margin = planted(0.3)
+    groups = np.repeat([f"g{i}" for i in range(12)], [10, 30] * 6)
+    sizes = [len(c.errors) for c in half_sample_choices(factors, margin, groups, ENGINE, LIMITS, 4, 0)]
+    assert sizes[0] + sizes[1] == 240
+    assert all(size % 10 == 0 for size in sizes)
