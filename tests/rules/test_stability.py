@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import sympy
 
+from diffex.rules.expression import symbol
 from diffex.rules.factors import Factor, Factors
-from diffex.rules.front import Limits
+from diffex.rules.front import Candidate, Limits
 from diffex.rules.library_engine import LibraryEngine
-from diffex.rules.stability import half_sample_choices, term_stability
+from diffex.rules.stability import half_sample_choices, steady, term_shares
 
 ENGINE, LIMITS = LibraryEngine(2), Limits(12, 2)
 
@@ -18,20 +20,20 @@ def planted(noise, count=240, seed=0):
 
 def test_planted_terms_come_up_in_every_half():
     factors, margin = planted(0.1)
-    found = term_stability(factors, margin, None, ENGINE, LIMITS, 6, 0)
+    found = term_shares(half_sample_choices(factors, margin, None, ENGINE, LIMITS, 6, 0))
     assert found == {"a": 1.0, "b": 1.0}
 
 
 def test_terms_of_noise_do_not():
     factors, _ = planted(0.1)
     noise = np.random.default_rng(3).normal(size=240)
-    found = term_stability(factors, noise, None, ENGINE, LIMITS, 6, 0)
+    found = term_shares(half_sample_choices(factors, noise, None, ENGINE, LIMITS, 6, 0))
     assert max(found.values(), default=0) < 0.8
 
 
 def test_shares_are_sorted_and_count_whole_halves():
     factors, margin = planted(2.5)
-    shares = list(term_stability(factors, margin, None, ENGINE, LIMITS, 6, 0).values())
+    shares = list(term_shares(half_sample_choices(factors, margin, None, ENGINE, LIMITS, 6, 0)).values())
     assert shares == sorted(shares, reverse=True)
     assert all(0 < share <= 1 and share * 6 == pytest.approx(round(share * 6)) for share in shares)
 
@@ -53,3 +55,17 @@ def test_groups_are_never_divided():
     sizes = [len(c.errors) for c in half_sample_choices(factors, margin, groups, ENGINE, LIMITS, 4, 0)]
     assert sizes[0] + sizes[1] == 240
     assert all(size % 10 == 0 for size in sizes)
+
+
+def candidate(text, engine="library", r2=0.9, wrong=0.02, spread=0.1):
+    errors = np.where(np.arange(100) % 2, 1 - r2 - spread, 1 - r2 + spread)
+    return Candidate(sum((symbol(name) for name in text), start=sympy.Float(1.0)), engine, r2, errors, wrong)
+
+
+def test_the_formula_that_half_samples_agree_on_is_kept_where_it_is_as_good():
+    own, other = candidate("ab"), candidate("ac", "operon", r2=0.905)
+    agreed = [candidate("ab")] * 3 + [candidate("a")] * 2
+    assert steady([candidate("a", r2=0.5), own], agreed, [other]) is own
+    assert steady([own], agreed, [candidate("ac", "operon", r2=0.99, spread=0.001)]) is None, "not as good"
+    assert steady([own], [candidate("ab"), candidate("a"), candidate("c")], [other]) is None, "no agreement"
+    assert steady([own], [], [other]) is None

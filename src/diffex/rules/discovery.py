@@ -16,13 +16,13 @@ from diffex.rules.engine import FloatArray, RuleEngine
 from diffex.rules.expression import Expr, exported, factor_names, symbol
 from diffex.rules.factor_choice import choose_factors
 from diffex.rules.factors import Factors, representatives
-from diffex.rules.front import Candidate, Halves, Limits, choose, search_front
+from diffex.rules.front import Candidate, Halves, Limits, choose, pareto, search_front
 from diffex.rules.library_engine import LibraryEngine
 from diffex.rules.rule import FrontRow, Rule
 from diffex.rules.rule_set import RuleSet, explained_classes
 from diffex.rules.simplify import round_constants
 from diffex.rules.sparse_network import SPARE_IMAGES
-from diffex.rules.stability import Stability, term_stability
+from diffex.rules.stability import Stability, half_sample_choices, steady, term_shares
 
 Groups = NDArray[np.str_] | None
 _FEWEST_OF_A_CLASS = 10
@@ -115,23 +115,37 @@ def find_rule(class_name: str, factors: Factors, margin: FloatArray, groups: Gro
     Returns
     -------
     Rule
-        Constants fitted to all images, rounded within their intervals.
+        The formula that half-samples agree on where it is as good as any, else the smallest as good as the
+        best; constants fitted to all images, rounded within their intervals.
     """
     few = choose_factors(factors, margin, groups, search.limits.factors, search.seed)
     scale = few.values.std(axis=0)
     half = selection_half(len(margin), groups, search.seed)
-    halves = Halves(few.names, few.values[half], margin[half], few.values[~half], margin[~half])
-    front = search_front(halves.scaled(scale), search.engines, search.limits, search.seed)
-    chosen = choose(front)
-    stability = _stability(few, margin, groups, front[chosen].engine, search)
-    return _rule(class_name, few, margin, scale, front, chosen, stability)
+    whole = Halves(few.names, few.values[half], margin[half], few.values[~half], margin[~half]).scaled(scale)
+    fronts = [search_front(whole, (engine,), search.limits, search.seed) for engine in search.engines]
+    front = pareto(candidate for found in fronts for candidate in found)
+    again = _half_samples(few, margin, groups, search.engines[0], search)
+    best = steady(fronts[0], again, front)
+    if best is None:
+        best = front[choose(front)]
+        if best.engine != search.engines[0].name:
+            again = _half_samples(few, margin, groups, _named(search, best.engine), search)
+    shown = front if best in front else sorted([*front, best], key=lambda one: one.nodes)
+    return _rule(
+        class_name, few, margin, scale, shown, shown.index(best), term_shares(again) if again else {}
+    )
 
 
-def _stability(few: Factors, margin: FloatArray, groups: Groups, found: str, search: Search) -> Stability:
-    """Half-samples are searched by the engine that found the rule; the slower engines by fewer of them."""
-    engine = next(one for one in search.engines if one.name == found)
+def _named(search: Search, name: str) -> RuleEngine:
+    return next(engine for engine in search.engines if engine.name == name)
+
+
+def _half_samples(
+    few: Factors, margin: FloatArray, groups: Groups, engine: RuleEngine, search: Search
+) -> list[Candidate]:
+    """Formulas chosen from half-samples; a slow engine searches fewer of them."""
     halves = search.halves if isinstance(engine, LibraryEngine) else min(search.halves, _SLOW_HALVES)
-    return term_stability(few, margin, groups, engine, search.limits, halves, search.seed) if halves else {}
+    return half_sample_choices(few, margin, groups, engine, search.limits, halves, search.seed)
 
 
 def _rule(

@@ -126,7 +126,7 @@ def search_front(halves: Halves, engines: Iterable[RuleEngine], limits: Limits, 
             short = simplify(expression, halves.names, halves.x, halves.y).expression
             if limits.allow(short) and short not in found:
                 found[short] = judged(short, engine.name, halves)
-    return _pareto(candidate for candidate in found.values() if np.isfinite(candidate.r2))
+    return pareto(candidate for candidate in found.values() if np.isfinite(candidate.r2))
 
 
 def judged(expression: Expr, engine: str, halves: Halves) -> Candidate:
@@ -153,7 +153,19 @@ def judged(expression: Expr, engine: str, halves: Halves) -> Candidate:
     return Candidate(expression, engine, r2, errors, float(wrong.mean()))
 
 
-def _pareto(candidates: Iterable[Candidate]) -> list[Candidate]:
+def pareto(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Keep what no shorter formula beats.
+
+    Parameters
+    ----------
+    candidates : iterable of Candidate
+        From any engines, judged on the same images.
+
+    Returns
+    -------
+    list of Candidate
+        From small to large, R2 ascending.
+    """
     front: list[Candidate] = []
     for candidate in sorted(candidates, key=lambda c: (c.nodes, -c.r2)):
         if not front or candidate.r2 > front[-1].r2:
@@ -162,7 +174,7 @@ def _pareto(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def choose(front: list[Candidate]) -> int:
-    """Choose the smallest formula that is as good as the best, in its values and in its decisions.
+    """Choose the smallest formula that is as good as the best.
 
     Parameters
     ----------
@@ -172,38 +184,35 @@ def choose(front: list[Candidate]) -> int:
     Returns
     -------
     int
-        Position of the smallest whose squared error is within one standard error of the best one's or within
-        1 % of the variance, and whose share of wrong decisions is within one standard error of that of the
-        formula that decides best (Breiman et al. 1984, the rule of one standard error).
+        Position of the first for which `is_good` holds.
     """
-    best = max(front, key=lambda candidate: candidate.r2)
-    count = len(best.errors)
-    spread = best.errors.std() / np.sqrt(count)
-    allowed = max(spread, _TOLERANCE * best.errors.mean() / max(1 - best.r2, 1e-12)) + best.errors.mean()
-    fewest = min(candidate.wrong for candidate in front if candidate.errors.mean() <= allowed)
-    decided = fewest + np.sqrt(max(fewest * (1 - fewest), 1 / count) / count)
-    return next(i for i, one in enumerate(front) if one.errors.mean() <= allowed and one.wrong <= decided)
+    return next(i for i, one in enumerate(front) if is_good(one, front))
 
 
-def rashomon(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Give the approximate Rashomon set: the best formula of each structure within 1 % of the best.
+def is_good(candidate: Candidate, front: list[Candidate]) -> bool:
+    """Whether a formula is as good as the best, in its values and in its decisions.
 
     Parameters
     ----------
-    candidates : iterable of Candidate
-        From any number of searches.
+    candidate : Candidate
+        Judged on the same images as the front.
+    front : list of Candidate
+        Not empty.
 
     Returns
     -------
-    list of Candidate
-        Best first; one of each set of terms.
+    bool
+        Whether its squared error is within one standard error of the best one's or 1 % of the variance, and
+        its share of wrong decisions within one standard error of that of the formula that decides best
+        (Breiman et al. 1984, the rule of one standard error).
     """
-    ordered = sorted(candidates, key=lambda candidate: -candidate.r2)
-    kept: dict[tuple[str, ...], Candidate] = {}
-    for candidate in ordered:
-        if candidate.r2 >= ordered[0].r2 - _TOLERANCE:
-            kept.setdefault(candidate.structure, candidate)
-    return list(kept.values())
+    best = max(front, key=lambda one: one.r2)
+    count, error = len(best.errors), best.errors.mean()
+    spread = best.errors.std() / np.sqrt(count)
+    allowed = error + max(spread, _TOLERANCE * error / max(1 - best.r2, 1e-12))
+    fewest = min(one.wrong for one in front if one.errors.mean() <= allowed)
+    decided = fewest + np.sqrt(max(fewest * (1 - fewest), 1 / count) / count)
+    return bool(candidate.errors.mean() <= allowed and candidate.wrong <= decided)
 
 
 def read_factors(expressions: Iterable[Expr]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """How often each term of a rule comes up when the images are others."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,47 +10,52 @@ from diffex.base.noise import derive_seed
 from diffex.effects.replication import selection_half
 from diffex.rules.engine import FloatArray, RuleEngine
 from diffex.rules.factors import Factors
-from diffex.rules.front import Candidate, Halves, Limits, choose, search_front
+from diffex.rules.front import Candidate, Halves, Limits, choose, is_good, search_front
 
 Stability = Mapping[str, float]
 
 
-def term_stability(
-    factors: Factors,
-    margin: FloatArray,
-    groups: NDArray[np.str_] | None,
-    engine: RuleEngine,
-    limits: Limits,
-    halves: int,
-    seed: int,
-) -> Stability:
-    """Search again on half-samples and count the terms of the formulas chosen.
+def term_shares(choices: Sequence[Candidate]) -> Stability:
+    """Count the terms of formulas chosen from half-samples.
 
     Parameters
     ----------
-    factors : Factors
-        Those that the rule may read, of n images.
-    margin : ndarray, shape (n,)
-        What it should give.
-    groups : ndarray of str, shape (n,), optional
-        Unit of replication; with 12 or more a half never divides one.
-    engine : RuleEngine
-        Who searches.
-    limits : Limits
-        Size of a formula.
-    halves : int
-        Half-samples, in complementary pairs.
-    seed : int
-        Of the halves.
+    choices : sequence of Candidate
+        From `half_sample_choices`.
 
     Returns
     -------
     mapping of str to float
-        Share of half-samples whose chosen formula has the term, the most frequent first.
+        Share of the formulas that have the term, the most frequent first.
     """
-    chosen = half_sample_choices(factors, margin, groups, engine, limits, halves, seed)
-    counts = Counter(term for candidate in chosen for term in candidate.structure)
-    return {term: count / len(chosen) for term, count in counts.most_common()}
+    counts = Counter(term for candidate in choices for term in candidate.structure)
+    return {term: count / len(choices) for term, count in counts.most_common()}
+
+
+def steady(
+    own: Sequence[Candidate], choices: Sequence[Candidate], front: list[Candidate]
+) -> Candidate | None:
+    """Find the formula whose terms half-samples agree on, if it is as good as any.
+
+    Parameters
+    ----------
+    own : sequence of Candidate
+        Found on the whole by the engine that searched the half-samples.
+    choices : sequence of Candidate
+        From `half_sample_choices`.
+    front : list of Candidate
+        Of all engines.
+
+    Returns
+    -------
+    Candidate or None
+        None where fewer than half of the half-samples agree, or another formula is better.
+    """
+    if not choices:
+        return None
+    structure, count = Counter(choice.structure for choice in choices).most_common(1)[0]
+    agreed = [one for one in own if one.structure == structure and is_good(one, front)]
+    return agreed[0] if agreed and 2 * count >= len(choices) else None
 
 
 def half_sample_choices(
@@ -66,8 +71,20 @@ def half_sample_choices(
 
     Parameters
     ----------
-    factors, margin, groups, engine, limits, halves, seed
-        As of `term_stability`.
+    factors : Factors
+        Those that the rule may read, of n images.
+    margin : ndarray, shape (n,)
+        What it should give.
+    groups : ndarray of str, shape (n,), optional
+        Unit of replication; with 12 or more a half never divides one.
+    engine : RuleEngine
+        Who searches.
+    limits : Limits
+        Size of a formula.
+    halves : int
+        Half-samples, in complementary pairs: each fits what the other judges.
+    seed : int
+        Of the halves.
 
     Returns
     -------
