@@ -14,7 +14,7 @@ from diffex.cli import app
 from diffex.images import open_images
 
 COMMANDS = {
-    "demo", "explain", "doctor", "fit", "attributes", "counterfactual", "edit", "report", "benchmark",
+    "demo", "explain", "doctor", "fit", "attributes", "rules", "counterfactual", "edit", "report", "benchmark",
 }  # fmt: skip
 COMMON = ("--json", "--seed", "--device", "--debug")
 
@@ -31,7 +31,7 @@ def test_help_has_an_example_and_the_common_options(cli, command):
     assert all(option in done.out for option in COMMON)
 
 
-@pytest.mark.parametrize("command", ["explain", "doctor", "fit", "attributes", "edit"])
+@pytest.mark.parametrize("command", ["explain", "doctor", "fit", "attributes", "rules", "edit"])
 def test_commands_on_images_take_tables(cli, command):
     text = cli(command, "--help").out
     assert all(option in text for option in ("--columns", "--where", "--pixel-size", "--channels"))
