@@ -14,7 +14,8 @@ from diffex.cli import app
 from diffex.images import open_images
 
 COMMANDS = {
-    "demo", "explain", "doctor", "fit", "attributes", "rules", "counterfactual", "edit", "report", "benchmark",
+    "demo", "explain", "doctor", "fit", "attributes", "rules",
+    "counterfactual", "edit", "report", "benchmark",
 }  # fmt: skip
 COMMON = ("--json", "--seed", "--device", "--debug")
 
