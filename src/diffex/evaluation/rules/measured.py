@@ -152,7 +152,7 @@ def _ceiling(bench: Bench, name: str, made: Subject) -> str:
 def _stable(name: str, rules: RuleSet) -> Iterator[Measured]:
     for rule in rules.rules:
         shares = [rule.stability.get(term, 0.0) for term in rule.terms]
-        words = f"{name}: rarest term of the rule for {rule.class_name} over half-samples, library"
+        words = f"{name}: rarest term of the rule for {rule.class_name} over half-samples"
         yield Measured("R9", words, min(shares, default=0.0), ">= 0.8", note=", ".join(rule.terms))
 
 
