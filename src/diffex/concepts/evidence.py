@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from diffex.concepts.white_codes import FloatArray, symmetric_root
 from diffex.measurements import Quantity
-
-FloatArray = NDArray[np.float64]
 
 
 @final
@@ -55,5 +54,4 @@ class Evidence:
     @property
     def spread(self) -> FloatArray:
         """Symmetric square root of the covariance, ``(d, d)``: from white codes to codes."""
-        values, vectors = np.linalg.eigh(self.covariance)
-        return np.asarray((vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T)
+        return symmetric_root(self.covariance)

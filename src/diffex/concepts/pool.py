@@ -6,8 +6,9 @@ import numpy as np
 
 from diffex.base.errors import InputError
 from diffex.concepts.concept import Concept
-from diffex.concepts.evidence import Evidence, FloatArray
+from diffex.concepts.evidence import Evidence
 from diffex.concepts.sources import SOURCES
+from diffex.concepts.white_codes import FloatArray
 
 # Shares of the pool; what a source cannot fill goes to the principal and latent axes.
 _SHARES = {

@@ -1,5 +1,6 @@
 """What counts as one independent observation: an image, or a group of images."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -55,6 +56,26 @@ class Units:
         totals = np.zeros((len(self.sizes), matrix.shape[1]))
         np.add.at(totals, self.codes, matrix)
         return totals
+
+    def resamples(self, repeats: int, seed: int) -> Iterator[IntArray]:
+        """Draw units with repetition, whole.
+
+        Parameters
+        ----------
+        repeats : int
+            How many resamples.
+        seed : int
+            Of the draws.
+
+        Yields
+        ------
+        ndarray of int
+            Positions of the images of one resample.
+        """
+        random, count = np.random.default_rng(seed), len(self.sizes)
+        members = np.split(np.argsort(self.codes, kind="stable"), np.cumsum(self.sizes)[:-1])
+        for _ in range(repeats):
+            yield np.concatenate([members[unit] for unit in random.integers(count, size=count)])
 
 
 def replication_units(count: int, groups: NDArray[np.generic] | None) -> Units:

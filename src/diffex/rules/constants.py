@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from diffex.effects.arrays import FloatArray
 from diffex.rules.expression import Expr, Template, template
 from diffex.rules.gradients import Dual, Part, with_gradient
 
-FloatArray = NDArray[np.float64]
 Places = NDArray[np.intp]
 _MOST_STEPS = 100
 _ENOUGH = 1e-7

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from diffex.base.errors import InputError
 from diffex.base.progress import progress
+from diffex.effects.arrays import FloatArray
 from diffex.effects.replication import selection_half
 from diffex.rules.constants import Fitted, fit_constants
-from diffex.rules.engine import FloatArray, RuleEngine
+from diffex.rules.engine import RuleEngine
 from diffex.rules.expression import Expr, exported, factor_names, symbol
 from diffex.rules.factor_choice import choose_factors
 from diffex.rules.factors import Factors, representatives
@@ -121,7 +122,7 @@ def find_rule(class_name: str, factors: Factors, margin: FloatArray, groups: Gro
     few = choose_factors(factors, margin, groups, search.limits.factors, search.seed)
     scale = few.values.std(axis=0)
     half = selection_half(len(margin), groups, search.seed)
-    whole = Halves(few.names, few.values[half], margin[half], few.values[~half], margin[~half]).scaled(scale)
+    whole = Halves.cut(few, margin, half)
     fronts = [search_front(whole, (engine,), search.limits, search.seed) for engine in search.engines]
     front = pareto(candidate for found in fronts for candidate in found)
     again = _half_samples(few, margin, groups, search.engines[0], search)

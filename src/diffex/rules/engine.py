@@ -2,12 +2,8 @@
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from diffex.effects.arrays import FloatArray
 from diffex.rules.expression import Expr
-
-FloatArray = NDArray[np.float64]
 
 
 class RuleEngine(Protocol):

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from diffex.rules.engine import FloatArray
+from diffex.effects.arrays import FloatArray
 from diffex.rules.factors import Factors
 from diffex.rules.forward_choice import forward_choice
 from diffex.rules.sparse_network import varies

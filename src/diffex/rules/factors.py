@@ -10,7 +10,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
-from diffex.rules.engine import FloatArray
+from diffex.effects.arrays import FloatArray
 
 _CONSTANT = 1e-9
 _ALIKE = 0.95

@@ -7,9 +7,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from diffex.effects.arrays import IntArray
+from diffex.effects.arrays import FloatArray, IntArray
 from diffex.effects.replication import Units, replication_units
-from diffex.rules.engine import FloatArray
 
 _RESAMPLES = 1000
 
@@ -128,11 +127,6 @@ def _r2(predicted: FloatArray, margin: FloatArray) -> float:
 
 
 def _bootstrap(units: Units, count: int, statistic: Callable[[IntArray], float], seed: int) -> Estimate:
-    random, number = np.random.default_rng(seed), len(units.sizes)
-    members = np.split(np.argsort(units.codes, kind="stable"), np.cumsum(units.sizes)[:-1])
-    drawn = [
-        statistic(np.concatenate([members[u] for u in random.integers(number, size=number)]))
-        for _ in range(_RESAMPLES)
-    ]
+    drawn = [statistic(rows) for rows in units.resamples(_RESAMPLES, seed)]
     low, high = np.quantile(drawn, (0.025, 0.975))
     return statistic(np.arange(count)), float(low), float(high)

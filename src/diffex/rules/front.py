@@ -6,8 +6,10 @@ from typing import final
 
 import numpy as np
 
-from diffex.rules.engine import FloatArray, RuleEngine
+from diffex.effects.arrays import BoolArray, FloatArray
+from diffex.rules.engine import RuleEngine
 from diffex.rules.expression import Expr, Tanh, complexity, factor_names, numeric, terms
+from diffex.rules.factors import Factors
 from diffex.rules.simplify import simplify
 
 _TOLERANCE = 0.01  # of the variance: formulas this close to the best are as good
@@ -96,9 +98,11 @@ class Halves:
         """Fit where it was judged, and the other way round."""
         return Halves(self.names, self.x_judge, self.y_judge, self.x, self.y)
 
-    def scaled(self, scale: FloatArray) -> "Halves":
-        """Divide factors."""
-        return Halves(self.names, self.x / scale, self.y, self.x_judge / scale, self.y_judge)
+    @classmethod
+    def cut(cls, factors: Factors, margin: FloatArray, half: BoolArray) -> "Halves":
+        """Fit to the marked images and judge on the others; factors in standard deviations of all."""
+        x = factors.values / factors.values.std(axis=0)
+        return cls(factors.names, x[half], margin[half], x[~half], margin[~half])
 
 
 def search_front(halves: Halves, engines: Iterable[RuleEngine], limits: Limits, seed: int) -> list[Candidate]:

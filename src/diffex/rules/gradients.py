@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from diffex.rules.engine import FloatArray
+from diffex.effects.arrays import FloatArray
 from diffex.rules.expression import Tanh, Template
 
 Dual = tuple[Any, dict[int, Any]]

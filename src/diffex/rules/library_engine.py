@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 import sympy
 
-from diffex.rules.engine import FloatArray
+from diffex.effects.arrays import FloatArray
 from diffex.rules.expression import Expr, Tanh, numeric, symbol
 
 _CENTRES = (0.1, 0.3, 0.5, 0.7, 0.9)  # quantiles at which a step may lie

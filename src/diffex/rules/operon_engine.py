@@ -8,7 +8,7 @@ import numpy as np
 import sympy
 
 from diffex.base.errors import InputError
-from diffex.rules.engine import FloatArray
+from diffex.effects.arrays import FloatArray
 from diffex.rules.expression import Expr, Tanh, symbol
 
 _SYMBOLS = "add,sub,mul,square,tanh,constant,variable"

@@ -9,7 +9,7 @@ import sympy
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffex.rules.engine import FloatArray
+from diffex.effects.arrays import FloatArray
 from diffex.rules.expression import (
     Expr,
     compiled,

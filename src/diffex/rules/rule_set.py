@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 
 from diffex.base.errors import FolderError, InputError
-from diffex.rules.engine import FloatArray
+from diffex.effects.arrays import FloatArray
 from diffex.rules.factors import Factors
 from diffex.rules.rule import Rule
 

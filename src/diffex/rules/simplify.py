@@ -6,7 +6,8 @@ import numpy as np
 import sympy
 from scipy import stats
 
-from diffex.rules.constants import Fitted, FloatArray, fit_constants, fit_template
+from diffex.effects.arrays import FloatArray
+from diffex.rules.constants import Fitted, fit_constants, fit_template
 from diffex.rules.expression import Expr, complexity, template
 
 _LEVEL = 0.001

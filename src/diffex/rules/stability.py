@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffex.base.noise import derive_seed
+from diffex.effects.arrays import FloatArray
 from diffex.effects.replication import selection_half
-from diffex.rules.engine import FloatArray, RuleEngine
+from diffex.rules.engine import RuleEngine
 from diffex.rules.factors import Factors
 from diffex.rules.front import Candidate, Halves, Limits, choose, is_good, search_front
 
@@ -91,15 +92,11 @@ def half_sample_choices(
     list of Candidate
         One per half-sample.
     """
-    scale = factors.values.std(axis=0)
     found = []
     for number in range(halves):
         pair, second = divmod(number, 2)
         half = selection_half(len(margin), groups, derive_seed("halves", seed, pair))
-        parts = Halves(
-            factors.names, factors.values[half] / scale, margin[half],
-            factors.values[~half] / scale, margin[~half],
-        )  # fmt: skip
+        parts = Halves.cut(factors, margin, half)
         front = search_front(parts.swapped() if second else parts, (engine,), limits, seed + number)
         found.append(front[choose(front)])
     return found

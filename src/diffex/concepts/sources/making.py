@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from diffex.concepts.concept import Concept
-from diffex.concepts.evidence import FloatArray
+from diffex.concepts.white_codes import FloatArray
 
 
 def make(

@@ -3,11 +3,11 @@
 import numpy as np
 
 from diffex.concepts.concept import Concept
-from diffex.concepts.evidence import Evidence, FloatArray
+from diffex.concepts.evidence import Evidence
 from diffex.concepts.sources.making import make
+from diffex.concepts.white_codes import FloatArray, ridge, white_codes
 
 KIND = "morphology"
-_RIDGE = 0.05
 _LEAST_R2 = 0.1
 
 
@@ -31,9 +31,9 @@ def propose(evidence: Evidence, count: int) -> list[Concept]:
     In white codes u, the ridge weights w of the quantity give the direction ``spread @ w``: the most likely
     change of code for a given change of the predicted quantity (Haufe et al. 2014).
     """
-    white = np.linalg.lstsq(evidence.spread, (evidence.codes - evidence.codes.mean(0)).T, rcond=1e-6)[0].T
+    white = white_codes(evidence.codes, evidence.spread)
     values = _standardised(evidence.measured.to_numpy(dtype=np.float64))
-    weights, r2 = _ridge(white, values)
+    weights, r2 = _weights(white, values)
     order = [j for j in np.argsort(-r2) if r2[j] >= _LEAST_R2][:count]
     rows = (evidence.spread @ weights[:, order]).T
     columns = list(evidence.measured.columns)
@@ -50,13 +50,8 @@ def _standardised(values: FloatArray) -> FloatArray:
     return np.asarray((clipped - clipped.mean(axis=0)) / np.where(spread > 1e-12, spread, 1.0))
 
 
-def _ridge(white: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _weights(white: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Fit on the even rows and score on the odd ones; give the weights of all rows and that R2."""
-
-    def fit(x: FloatArray, y: FloatArray) -> FloatArray:
-        penalty = _RIDGE * len(x) * np.eye(x.shape[1])
-        return np.asarray(np.linalg.solve(x.T @ x + penalty, x.T @ y))
-
-    error = values[1::2] - white[1::2] @ fit(white[::2], values[::2])
+    error = values[1::2] - white[1::2] @ ridge(white[::2], values[::2])
     variance = np.maximum(values[1::2].var(axis=0), 1e-12)
-    return fit(white, values), 1 - error.var(axis=0) / variance
+    return ridge(white, values), 1 - error.var(axis=0) / variance

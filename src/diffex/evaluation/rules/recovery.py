@@ -8,12 +8,12 @@ from typing import final
 import numpy as np
 import sympy
 
+from diffex.effects.arrays import FloatArray
 from diffex.effects.intervals import wilson
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.rules.measured import search
 from diffex.rules.discovery import find_rule
-from diffex.rules.engine import FloatArray
 from diffex.rules.expression import Expr, numeric, symbol, template, terms
 from diffex.rules.factors import Factor, Factors
 from diffex.rules.rule import Rule

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier
+from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.demo import demo_cells, shipped_model
@@ -19,7 +20,6 @@ from diffex.evaluation.stages import black_box
 from diffex.explainers.preparing import shape_channel
 from diffex.explainers.rules.factors import measured_factors
 from diffex.images import Images
-from diffex.rules.engine import FloatArray
 from diffex.rules.factors import Factors
 from diffex.rules.fidelity import balanced
 

@@ -8,11 +8,11 @@ import numpy as np
 from diffex.concepts import Concept, Evidence
 from diffex.concepts.sources import SOURCES
 from diffex.concepts.sources.making import make
-from diffex.rules.engine import FloatArray
+from diffex.concepts.white_codes import ridge, symmetric_root, white_codes
+from diffex.effects.arrays import FloatArray
 from diffex.rules.factors import Factors
 
 KIND = "factor"
-_RIDGE = 0.05
 _RANDOM = 20
 
 
@@ -68,18 +68,12 @@ def map_factors(codes: FloatArray, covariance: FloatArray, factors: Factors) -> 
         With :math:`W` the ridge weights in white codes, a unit of factor j alone is the white move
         :math:`W (W^\top W)^{-1} e_j`, the shortest, hence likeliest.
     """
-    values, vectors = np.linalg.eigh(covariance)
-    spread = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
-    centred = codes - codes.mean(axis=0)
-    white = np.linalg.lstsq(spread, centred.T, rcond=1e-6)[0].T
+    spread = symmetric_root(covariance)
+    white = white_codes(codes, spread)
     scale = factors.values.std(axis=0)
     wanted = (factors.values - factors.values.mean(axis=0)) / scale
-    weights = _ridge(white, wanted)
-    error = wanted[1::2] - white[1::2] @ _ridge(white[::2], wanted[::2])
+    weights = ridge(white, wanted)
+    error = wanted[1::2] - white[1::2] @ ridge(white[::2], wanted[::2])
     forward = np.linalg.pinv(spread, rcond=1e-6) @ weights * scale
     backward = (spread @ weights @ np.linalg.pinv(weights.T @ weights)).T / scale[:, None]
     return FactorMap(factors, forward, backward, 1 - error.var(axis=0) / wanted[1::2].var(axis=0))
-
-
-def _ridge(x: FloatArray, y: FloatArray) -> FloatArray:
-    return np.asarray(np.linalg.solve(x.T @ x + _RIDGE * len(x) * np.eye(x.shape[1]), x.T @ y))

@@ -11,6 +11,7 @@ from diffex.base.errors import InputError
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import align_labels
 from diffex.concepts import Concept
+from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.explainers.attributes import explain_concepts
 from diffex.explainers.preparing import shape_channel, target_index
@@ -22,7 +23,6 @@ from diffex.explainers.rules.words import answer, warnings
 from diffex.generators.model import Model
 from diffex.images import Images, sample, split_by_group
 from diffex.rules.discovery import discover
-from diffex.rules.engine import FloatArray
 from diffex.rules.factors import Factors
 from diffex.rules.fidelity import Fidelity, fidelity
 from diffex.rules.front import read_factors

@@ -6,10 +6,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from diffex.effects.arrays import FloatArray
 from diffex.generators import DiffusionAutoencoder
 from diffex.images import Images
 from diffex.measurements import measure, quantities
-from diffex.rules.engine import FloatArray
 from diffex.rules.factors import Factor, Factors
 
 _CHUNK = 256

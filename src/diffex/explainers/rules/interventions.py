@@ -10,16 +10,17 @@ from scipy import stats
 from diffex.base.ledger import CostLedger
 from diffex.concepts import Concept
 from diffex.editors import LatentEditor
+from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.effects.replication import replication_units
 from diffex.generators.model import Model
 from diffex.images import Images
-from diffex.rules.engine import FloatArray
 from diffex.rules.factors import Factors
 from diffex.rules.rule import Rule
 
 _STRENGTHS = (-1.0, -0.5, 0.5, 1.0)
 _DEPTH = 4
+_RESAMPLES = 500
 
 
 @final
@@ -100,14 +101,7 @@ def _columns(changes: Sequence[FloatArray], count: int) -> FloatArray:
 
 def _compared(predicted: FloatArray, shown: FloatArray, images: Images, seed: int) -> Intervention:
     units = replication_units(len(predicted), images.groups)
-    members = np.split(np.argsort(units.codes, kind="stable"), np.cumsum(units.sizes)[:-1])
-    random, count = np.random.default_rng(seed), len(units.sizes)
-    drawn = np.array([
-        _line(predicted[rows], shown[rows])
-        for rows in (
-            np.concatenate([members[u] for u in random.integers(count, size=count)]) for _ in range(500)
-        )
-    ])  # fmt: skip
+    drawn = np.array([_line(predicted[rows], shown[rows]) for rows in units.resamples(_RESAMPLES, seed)])
     value, (low, high) = _line(predicted, shown), np.quantile(drawn, (0.025, 0.975), axis=0)
     found = [(float(value[i]), float(low[i]), float(high[i])) for i in range(2)]
     return Intervention(predicted, shown, found[0], found[1])
