@@ -1,0 +1,1 @@
+"""A small text-to-image model: latent diffusion of captioned images, in Stable Diffusion's layout."""

@@ -1,0 +1,301 @@
+"""Train a small text-to-image model on captioned images."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar, final
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import CLIPTextModel
+
+from diffex.base.errors import InputError
+from diffex.base.files import load_tensors, save_tensors
+from diffex.base.hashing import hash_value
+from diffex.generators.text.config import TextConfig
+from diffex.generators.text.model import TextModel
+from diffex.generators.text.networks import (
+    make_autoencoder,
+    make_scheduler,
+    make_text_encoder,
+    make_tokenizer,
+    make_unet,
+)
+from diffex.generators.text.scaling import to_unit
+from diffex.images import Images
+from diffex.training import TrainConfig, train
+
+Made = TypeVar("Made", bound=nn.Module)
+_EDGES = 1.0
+_ENCODED_AT_ONCE = 64
+
+
+@final
+class AutoencoderTask(nn.Module):
+    """One training step of the autoencoder.
+
+    Parameters
+    ----------
+    vae : AutoencoderKL
+        What is trained.
+    config : TextConfig
+        Crop and weight.
+    """
+
+    def __init__(self, vae: AutoencoderKL, config: TextConfig) -> None:
+        super().__init__()
+        self.vae = vae
+        self._crop, self._kl = config.vae_crop, config.kl
+
+    def forward(self, step: int, generator: torch.Generator, y: Tensor) -> dict[str, Tensor]:
+        """Absolute error of pixels and of their differences, and the latents' divergence.
+
+        Parameters
+        ----------
+        step : int
+            Not used.
+        generator : torch.Generator
+            Of crops and latents' noise.
+        y : Tensor
+            ``(n, c, h, w)`` in -1..1.
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``loss`` and its parts.
+        """
+        y = _cropped(y, self._crop, generator)
+        found = self.vae.encode(y).latent_dist
+        noise = torch.randn(found.mean.shape, generator=generator).to(y)
+        again = self.vae.decode(found.mean + found.std * noise).sample
+        pixels = (again - y).abs().mean()
+        edges = (again.diff(dim=2) - y.diff(dim=2)).abs().mean() + (
+            again.diff(dim=3) - y.diff(dim=3)
+        ).abs().mean()
+        kl = 0.5 * (found.mean.square() + found.var - 1 - found.logvar).mean()
+        return {"loss": pixels + _EDGES * edges + self._kl * kl, "pixels": pixels, "edges": edges, "kl": kl}
+
+
+@final
+class DenoiserTask(nn.Module):
+    """One training step of U-Net and text encoder: predict the noise in latents, given captions.
+
+    Parameters
+    ----------
+    unet, text_encoder
+        What is trained.
+    signal : Tensor
+        Cumulated alphas of the noise schedule, ``(steps,)``.
+    """
+
+    signal: Tensor
+
+    def __init__(self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel, signal: Tensor) -> None:
+        super().__init__()
+        self.unet, self.text_encoder = unet, text_encoder
+        self.register_buffer("signal", signal, persistent=False)
+
+    def forward(
+        self, step: int, generator: torch.Generator, latents: Tensor, tokens: Tensor
+    ) -> dict[str, Tensor]:
+        """Squared error of the noise.
+
+        Parameters
+        ----------
+        step : int
+            Not used.
+        generator : torch.Generator
+            Of noise and times.
+        latents : Tensor
+            ``(n, d, h, w)``.
+        tokens : Tensor
+            ``(n, t)`` token numbers.
+
+        Returns
+        -------
+        dict of str to Tensor
+            ``loss``.
+        """
+        count = len(latents)
+        # Stratified times: the loss of a batch varies less.
+        share = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+        times = (share * len(self.signal)).long().to(latents.device)
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        kept = self.signal[times].view(-1, 1, 1, 1)
+        text = self.text_encoder(tokens)[0]
+        noisy = kept.sqrt() * latents + (1 - kept).sqrt() * noise
+        predicted = self.unet(noisy, times, encoder_hidden_states=text).sample
+        return {"loss": functional.mse_loss(predicted.float(), noise)}
+
+
+def fit_text_model(
+    images: Images,
+    phrases: Sequence[Sequence[str]],
+    config: TextConfig,
+    folder: Path,
+    *,
+    device: torch.device,
+    start: TextModel | None = None,
+    vocabulary: Sequence[str] = (),
+) -> TextModel:
+    """Train a text-to-image model; a killed training goes on.
+
+    Parameters
+    ----------
+    images : Images
+        The captioned images, of the size of the model.
+    phrases : sequence of sequence of str
+        What is true of each image; a caption is some of them, in any order.
+    config : TextConfig
+        Networks and length.
+    folder : Path
+        Checkpoints.
+    device : torch.device
+        Where to train.
+    start : TextModel, optional
+        Train this one further; its autoencoder and words are kept.
+    vocabulary : sequence of str, optional
+        Further words that shall be tokens of their own.
+
+    Returns
+    -------
+    TextModel
+        Frozen.
+
+    Raises
+    ------
+    InputError
+        If counts or sizes disagree, or no image has a phrase.
+    """
+    _check(images, phrases, config)
+    tokenizer = (
+        start.tokenizer
+        if start
+        else make_tokenizer([*(p for said in phrases for p in said), *vocabulary], config.tokens)
+    )
+    vae = start.vae if start else _fit_autoencoder(images, config, folder / "vae", device)
+    unet = start.unet if start else _seeded(config, lambda: make_unet(config))
+    encoder = start.text_encoder if start else _seeded(config, lambda: make_text_encoder(config, tokenizer))
+    model = TextModel(vae, encoder, tokenizer, unet, make_scheduler()).to(device)
+    latents = _latents(model, images, folder / "latents.safetensors")
+    unet.requires_grad_(True)
+    encoder.requires_grad_(True)
+
+    def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Tensor]:
+        said = [draw_caption(phrases[i], config, generator) for i in positions]
+        return {"latents": latents[torch.from_numpy(positions)], "tokens": model.tokens(said)}
+
+    task = DenoiserTask(unet, encoder, model.scheduler.alphas_cumprod)
+    length = TrainConfig(steps=config.steps, batch_size=config.batch_size, lr=config.lr, seed=config.seed)
+    settings = {**config.model_dump(mode="json"), "latents": hash_value(images.fingerprint())}
+    train(
+        task,
+        read,
+        len(images),
+        length,
+        folder / "unet",
+        device=device,
+        what="text to image",
+        settings=settings,
+    )
+    return TextModel(vae, encoder, tokenizer, unet, model.scheduler)
+
+
+def draw_caption(phrases: Sequence[str], config: TextConfig, generator: torch.Generator) -> str:
+    """Draw a caption: some of an image's phrases in random order, sometimes none.
+
+    Parameters
+    ----------
+    phrases : sequence of str
+        What is true of the image.
+    config : TextConfig
+        Largest number of phrases, share of empty captions.
+    generator : torch.Generator
+        Of the draw.
+
+    Returns
+    -------
+    str
+        Phrases joined by commas.
+    """
+    if not phrases or float(torch.rand((), generator=generator)) < config.drop:
+        return ""
+    most = min(config.most_phrases, len(phrases))
+    count = int(torch.randint(1, most + 1, (), generator=generator))
+    chosen = torch.randperm(len(phrases), generator=generator)[:count].tolist()
+    return ", ".join(phrases[i] for i in chosen)
+
+
+def _check(images: Images, phrases: Sequence[Sequence[str]], config: TextConfig) -> None:
+    if len(images) != len(phrases):
+        raise InputError(f"phrases got {len(phrases)} lists, expected one for each of {len(images)} images.")
+    if images.size != (config.size, config.size):
+        raise InputError(f"images are {images.size} px, expected {config.size} x {config.size}: resize them.")
+    if not any(phrases):
+        raise InputError("no image has a caption: give a column of captions, or let them be measured.")
+
+
+def _seeded(config: TextConfig, make: Callable[[], Made]) -> Made:
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        return make()
+
+
+def _fit_autoencoder(images: Images, config: TextConfig, folder: Path, device: torch.device) -> AutoencoderKL:
+    vae = _seeded(config, lambda: make_autoencoder(config, len(images.channel_names)))
+
+    def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Tensor]:
+        return {"y": to_unit(images.read(positions), images.value_range)}
+
+    length = TrainConfig(
+        steps=config.vae_steps,
+        batch_size=config.vae_batch,
+        lr=config.vae_lr,
+        weight_decay=0.0,
+        seed=config.seed,
+    )
+    settings = {**config.model_dump(mode="json"), "pixels": images.fingerprint()}
+    kept = folder / "vae.safetensors"
+    if kept.is_file():
+        vae.load_state_dict(load_tensors(kept))
+    else:
+        train(
+            AutoencoderTask(vae, config),
+            read,
+            len(images),
+            length,
+            folder,
+            device=device,
+            what="autoencoder",
+            settings=settings,
+        )
+        save_tensors(kept, vae.state_dict())
+    return vae
+
+
+def _latents(model: TextModel, images: Images, kept: Path) -> Tensor:
+    """Encode all images, and let the autoencoder scale latents to unit spread."""
+    if not kept.is_file():
+        model.vae.register_to_config(scaling_factor=1.0)
+        parts = [
+            model.encode(
+                to_unit(
+                    images.read(np.arange(i, min(i + _ENCODED_AT_ONCE, len(images)))), images.value_range
+                ).to(model.device)
+            ).cpu()
+            for i in range(0, len(images), _ENCODED_AT_ONCE)
+        ]
+        save_tensors(kept, {"latents": torch.cat(parts)})
+    raw = load_tensors(kept)["latents"]
+    scale = 1 / float(raw.std())
+    model.vae.register_to_config(scaling_factor=scale)
+    return raw * scale
+
+
+def _cropped(y: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    top = int(torch.randint(0, y.shape[2] - side + 1, (), generator=generator))
+    left = int(torch.randint(0, y.shape[3] - side + 1, (), generator=generator))
+    return y[:, :, top : top + side, left : left + side]

@@ -1,0 +1,196 @@
+"""A text-to-image model in Stable Diffusion's layout: opened, saved, its parts called."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self, final
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DPMSolverMultistepScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from diffex.base.errors import FolderError, InputError
+from diffex.base.hashing import hash_tensors
+
+
+@final
+class TextModel:
+    """Autoencoder, text encoder and U-Net of a latent diffusion model; frozen.
+
+    Parameters
+    ----------
+    vae, text_encoder, tokenizer, unet
+        As in diffusers' ``StableDiffusionPipeline``.
+    scheduler : DPMSolverMultistepScheduler
+        Its noise schedule; noise is predicted.
+    """
+
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        text_encoder: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        unet: UNet2DConditionModel,
+        scheduler: DPMSolverMultistepScheduler,
+    ) -> None:
+        self.vae, self.text_encoder, self.unet = vae, text_encoder, unet
+        self.tokenizer, self.scheduler = tokenizer, scheduler
+        for network in self._networks():
+            network.eval().requires_grad_(False)
+
+    def _networks(self) -> tuple[Any, ...]:
+        return self.vae, self.text_encoder, self.unet
+
+    @property
+    def size(self) -> int:
+        """Side of its images in pixels."""
+        return int(self.unet.config.sample_size) * self.reduction
+
+    @property
+    def reduction(self) -> int:
+        """Pixels per latent, along a side."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @property
+    def channels(self) -> int:
+        """Channels of its images."""
+        return int(self.vae.config.in_channels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.unet.parameters()).device
+
+    def to(self, device: torch.device) -> Self:
+        """Move all networks."""
+        for network in self._networks():
+            network.to(device)
+        return self
+
+    def state_hash(self) -> str:
+        """Hash of all weights."""
+        states = (network.state_dict() for network in self._networks())
+        return hash_tensors({f"{i}.{k}": v for i, state in enumerate(states) for k, v in state.items()})
+
+    def check_phrase(self, phrase: str) -> None:
+        """Refuse a phrase that is longer than the text encoder reads.
+
+        Raises
+        ------
+        InputError
+            If it has too many tokens.
+        """
+        got, most = len(self.tokenizer(phrase).input_ids), self.tokenizer.model_max_length
+        if got > most:
+            raise InputError(
+                f"phrase {phrase[:40]!r}... got {got - 2} tokens, the model reads {most - 2}: shorten it."
+            )
+
+    @torch.no_grad()
+    def embed(self, phrases: Sequence[str]) -> Tensor:
+        """Encode phrases, ``(n, tokens, d)``.
+
+        Raises
+        ------
+        InputError
+            If one is longer than the text encoder reads.
+        """
+        for phrase in phrases:
+            self.check_phrase(phrase)
+        encoded: Tensor = self.text_encoder(self.tokens(phrases).to(self.device))[0]
+        return encoded
+
+    def tokens(self, phrases: Sequence[str]) -> Tensor:
+        """Token numbers, padded, ``(n, tokens)``."""
+        most = self.tokenizer.model_max_length
+        ids: Tensor = self.tokenizer(
+            list(phrases), padding="max_length", truncation=True, max_length=most, return_tensors="pt"
+        ).input_ids
+        return ids
+
+    @torch.no_grad()
+    def encode(self, y: Tensor) -> Tensor:
+        """Latents ``(n, d, h / r, w / r)`` of images in -1..1, of about unit spread."""
+        latents: Tensor = self.vae.encode(y).latent_dist.mode()
+        return latents * float(self.vae.config.scaling_factor)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Images ``(n, c, h, w)``, about -1..1, of latents."""
+        images: Tensor = self.vae.decode(latents / float(self.vae.config.scaling_factor)).sample
+        return images
+
+    @torch.no_grad()
+    def predict_noise(self, latents: Tensor, step: Tensor | int, text: Tensor) -> Tensor:
+        """Noise in latents at a training step from 0 to 999, given encoded text; one evaluation an image."""
+        predicted: Tensor = self.unet(latents, step, encoder_hidden_states=text).sample
+        return predicted
+
+    def pipeline(self) -> StableDiffusionPipeline:
+        """Give diffusers' own pipeline of the same networks."""
+        return StableDiffusionPipeline(
+            vae=self.vae,
+            text_encoder=self.text_encoder,
+            tokenizer=self.tokenizer,
+            unet=self.unet,
+            scheduler=self.scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+
+    def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
+        """Write the folder that diffusers reads; safetensors only."""
+        for network in self._networks():
+            network.to(dtype)
+        self.pipeline().save_pretrained(folder, safe_serialization=True)
+        for network in self._networks():
+            network.to(torch.float32)
+
+
+def open_text_model(address: str, device: torch.device) -> TextModel:
+    """Open a text-to-image model.
+
+    Parameters
+    ----------
+    address : str
+        A local folder in Stable Diffusion's layout, or ``ORG/NAME`` on the Hugging Face hub.
+    device : torch.device
+        Where to compute.
+
+    Returns
+    -------
+    TextModel
+        In fp32, frozen.
+
+    Raises
+    ------
+    FolderError
+        If there is no such model, or it has another layout.
+    """
+    try:
+        pipeline = StableDiffusionPipeline.from_pretrained(
+            address,
+            safety_checker=None,
+            requires_safety_checker=False,
+            torch_dtype=torch.float32,
+            use_safetensors=True,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise FolderError(
+            f"{address} could not be opened as a text-to-image model: give a folder or a hub name in "
+            f"Stable Diffusion's layout, with safetensors ({str(error).splitlines()[0][:120]})."
+        ) from error
+    schedule = pipeline.scheduler.config
+    if schedule.get("prediction_type", "epsilon") != "epsilon":
+        raise FolderError(f"{address} predicts {schedule['prediction_type']}, expected noise (epsilon).")
+    scheduler = DPMSolverMultistepScheduler.from_config(
+        schedule, algorithm_type="sde-dpmsolver++", solver_order=2
+    )
+    model = TextModel(pipeline.vae, pipeline.text_encoder, pipeline.tokenizer, pipeline.unet, scheduler)
+    return model.to(device)

@@ -1,0 +1,111 @@
+"""The untrained parts of a small text-to-image model, all of them diffusers' and transformers' own."""
+
+import json
+from collections.abc import Iterable
+
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from diffex.generators.text.config import TextConfig
+
+_SPECIAL = ["<|startoftext|>", "<|endoftext|>"]
+_LARGEST_VOCABULARY = 8192
+_TRAIN_STEPS = 1000
+
+
+def make_tokenizer(captions: Iterable[str], tokens: int) -> CLIPTokenizer:
+    """Learn a byte-pair vocabulary in which a word of the captions is one token.
+
+    Parameters
+    ----------
+    captions : iterable of str
+        All captions, or a list that holds every word.
+    tokens : int
+        Longest caption, its two end tokens included.
+
+    Returns
+    -------
+    CLIPTokenizer
+        A word that it never saw is spelt, so that a text encoder can still read it.
+    """
+    words = sorted({word for caption in captions for word in caption.lower().replace(",", " ").split()})
+    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    learner.pre_tokenizer = pre_tokenizers.Whitespace()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=_LARGEST_VOCABULARY,
+        min_frequency=1,
+        special_tokens=_SPECIAL,
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    learner.train_from_iterator([*words, *alphabet], trainer)
+    state = json.loads(learner.to_str())["model"]
+    merges = [tuple(merge) for merge in state["merges"]]
+    return CLIPTokenizer(vocab=state["vocab"], merges=merges, model_max_length=tokens)
+
+
+def make_autoencoder(config: TextConfig, channels: int) -> AutoencoderKL:
+    """Give an untrained autoencoder of images ``(n, channels, h, w)`` in -1..1."""
+    levels = len(config.vae_widths)
+    return AutoencoderKL(
+        in_channels=channels,
+        out_channels=channels,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=config.vae_widths,
+        layers_per_block=1,
+        latent_channels=config.latent_channels,
+        norm_num_groups=8,
+        sample_size=config.size,
+    )
+
+
+def make_text_encoder(config: TextConfig, tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """Give an untrained text encoder."""
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.text_width,
+            intermediate_size=4 * config.text_width,
+            num_hidden_layers=config.text_layers,
+            num_attention_heads=config.text_width // 16,
+            max_position_embeddings=config.tokens,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def make_unet(config: TextConfig) -> UNet2DConditionModel:
+    """Give an untrained U-Net of latents; every level attends to the text."""
+    levels = len(config.unet_widths)
+    return UNet2DConditionModel(
+        sample_size=config.size // 2 ** (len(config.vae_widths) - 1),
+        in_channels=config.latent_channels,
+        out_channels=config.latent_channels,
+        down_block_types=("CrossAttnDownBlock2D",) * levels,
+        up_block_types=("CrossAttnUpBlock2D",) * levels,
+        block_out_channels=config.unet_widths,
+        layers_per_block=1,
+        cross_attention_dim=config.text_width,
+        attention_head_dim=4,
+        norm_num_groups=16,
+    )
+
+
+def make_scheduler() -> DPMSolverMultistepScheduler:
+    """Give Stable Diffusion's noise schedule with the solver that LEDITS++ inverts."""
+    return DPMSolverMultistepScheduler(
+        num_train_timesteps=_TRAIN_STEPS,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        algorithm_type="sde-dpmsolver++",
+        solver_order=2,
+        timestep_spacing="leading",
+        steps_offset=1,
+    )
