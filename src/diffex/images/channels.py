@@ -15,12 +15,6 @@ from diffex.images.decoding import read_image
 from diffex.images.headers import Header
 
 _SAMPLE = 64
-_NAMES = {
-    "grey": ("grey",),
-    "grey_alpha": ("grey", "alpha"),
-    "rgb": ("red", "green", "blue"),
-    "rgb_alpha": ("red", "green", "blue", "alpha"),
-}
 _log = logging.getLogger("diffex")
 
 
@@ -70,8 +64,7 @@ def choose_channels(files: Sequence[Path], header: Header, names: Sequence[str] 
         raise InputError(f"channel_names got {', '.join(names)}, expected different names: rename one.")
     if names is not None and len(names) == header.channels:
         return Channels(tuple(range(header.channels)), tuple(names))
-    stored = _NAMES.get(header.layout) or tuple(f"ch{i}" for i in range(header.channels))
-    used = _used_channels(files, header, stored)
+    used = _used_channels(files, header, header.channel_names)
     if names is None:
         return used
     if len(names) != len(used.kept):
@@ -105,8 +98,7 @@ def choose_part(files: Sequence[Path], header: Header, name: str) -> Channels:
     InputError
         If the files hold more than one channel.
     """
-    stored = _NAMES.get(header.layout) or tuple(f"ch{i}" for i in range(header.channels))
-    used = _used_channels(files, header, stored)
+    used = _used_channels(files, header, header.channel_names)
     if len(used.kept) != 1:
         raise InputError(
             f"The files of channel {name!r} hold {len(used.kept)} channels ({', '.join(used.names)}), "

@@ -1,5 +1,6 @@
 """What a set of images must satisfy."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,58 @@ def require_same(files: Sequence[Path], headers: Sequence[Header]) -> None:
         _require_equal("bit depth", pair, depths, "save all in the same dtype")
 
 
+def require_same_names(files: Sequence[Path], headers: Sequence[Header]) -> None:
+    """Refuse files that name their channels differently.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The files, for the message.
+    headers : sequence of Header
+        Their headers.
+
+    Raises
+    ------
+    InputError
+        Naming the first two that differ, and how.
+    """
+    for file, header in zip(files, headers, strict=True):
+        names = (", ".join(headers[0].names) or "no names", ", ".join(header.names) or "no names")
+        cure = "save all with the same channels in the same order, or name them with --channels"
+        _require_equal("naming of channels", (files[0], file), names, cure)
+
+
+def common_pixel_size(files: Sequence[Path], headers: Sequence[Header]) -> float | None:
+    """Find the pixel size that all files share, or refuse those that differ.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The files, for the message.
+    headers : sequence of Header
+        Their headers.
+
+    Returns
+    -------
+    float or None
+        Micrometres per pixel; None where no file says.
+
+    Raises
+    ------
+    InputError
+        Naming the first two that differ by more than 1 %, or of which only one says.
+    """
+    first = headers[0].pixel_size_um
+    for file, header in zip(files, headers, strict=True):
+        other = header.pixel_size_um
+        if None in (first, other) or not math.isclose(first or 0, other or 0, rel_tol=0.01):
+            sizes = (_micrometres(first), _micrometres(other))
+            _require_equal(
+                "pixel size", (files[0], file), sizes, "resample them, or say it with --pixel-size"
+            )
+    return first
+
+
 def require_same_size(files: Sequence[Path], headers: Sequence[Header], what: str) -> None:
     """Refuse files of one image that differ in size.
 
@@ -116,6 +169,10 @@ def _require_equal(what: str, files: tuple[Path, Path], values: tuple[Any, Any],
             f"The {what} is mixed: {shown(files[0])} has {values[0]} and {shown(files[1])} has {values[1]}, "
             f"expected the same everywhere: {cure}."
         )
+
+
+def _micrometres(pixel_size: float | None) -> str:
+    return "none" if pixel_size is None else f"{pixel_size:g} um"
 
 
 def _px(size: tuple[int, int]) -> str:

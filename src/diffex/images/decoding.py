@@ -1,4 +1,4 @@
-"""One image file to numbers: PNG, JPEG or TIFF, 8-bit, 16-bit or float, any number of channels."""
+"""One image file to numbers: PNG, JPEG, TIFF or OME-Zarr, any depth, any number of channels."""
 
 import math
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from diffex.base.errors import InputError
+from diffex.base.errors import DiffexError, InputError
 from diffex.images import refusals
 from diffex.images.headers import Header, read_header
+from diffex.images.ome_zarr import read_zarr
 from diffex.images.tiff import read_stack
 
 
@@ -46,7 +47,7 @@ def read_image(path: Path) -> DecodedImage:
     Parameters
     ----------
     path : Path
-        PNG, JPEG or TIFF. Palettes become RGB; TIFF pages or planes become channels.
+        PNG, JPEG, TIFF, or the folder of an OME-Zarr image. Palettes become RGB; TIFF pages become channels.
 
     Returns
     -------
@@ -58,9 +59,39 @@ def read_image(path: Path) -> DecodedImage:
     InputError
         If the file is missing, empty, damaged, truncated, above 64 megapixels, or holds NaN or Inf.
     """
+    stored, header = read_stored(path)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes Inf and is refused
+        pixels = np.ascontiguousarray(stored, dtype=np.float32)
+    if not np.isfinite(pixels).all():
+        raise refusals.not_finite(path)
+    bounds = (float(pixels.min()), float(pixels.max()))
+    return DecodedImage(pixels, header.dtype, value_range_of(header.dtype, bounds), header)
+
+
+def read_stored(path: Path) -> tuple[NDArray[Any], Header]:
+    """Decode one image file as it is stored.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_image`.
+
+    Returns
+    -------
+    (ndarray, Header)
+        All stored channels ``(c, h, w)`` in the stored dtype (floats may hold NaN), and what the file says
+        of itself.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, empty, damaged, truncated or above 64 megapixels.
+    """
     header = read_header(path)
     try:
         stored = _decode(path, header)
+    except DiffexError:
+        raise
     # Decoders raise errors of every kind on damaged bytes; the user needs one sentence.
     except Exception as error:
         if "truncated" in str(error):
@@ -68,12 +99,7 @@ def read_image(path: Path) -> DecodedImage:
         raise refusals.unreadable(path, f"{error}" or type(error).__name__) from error
     if stored.shape != (header.channels, *header.size):
         raise refusals.unreadable(path, "its pixels do not fit its header")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes Inf and is refused
-        pixels = np.ascontiguousarray(stored, dtype=np.float32)
-    if not np.isfinite(pixels).all():
-        raise refusals.not_finite(path)
-    bounds = (float(pixels.min()), float(pixels.max()))
-    return DecodedImage(pixels, header.dtype, value_range_of(header.dtype, bounds), header)
+    return stored, header
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
@@ -151,6 +177,8 @@ def _rounded_outward(low: float, high: float) -> tuple[float, float]:
 def _decode(path: Path, header: Header) -> NDArray[Any]:
     if header.format == "tiff":
         return read_stack(path)
+    if header.format == "zarr":
+        return read_zarr(path)
     # The plugins are called directly: content decides, and no format that is not expected is tried.
     plugin = PngImageFile if header.format == "png" else JpegImageFile
     with plugin(path) as image:

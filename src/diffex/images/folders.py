@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from diffex.base.errors import InputError
+from diffex.images import ome_zarr
 from diffex.images.listing import Listing
 from diffex.images.naming import clean_text, shown
 
@@ -21,7 +22,7 @@ def list_folder(root: Path) -> Listing:
     ----------
     root : Path
         With one sub-folder per class (searched to any depth), or with the images themselves.
-        Hidden files and files that are not PNG, JPEG or TIFF are ignored.
+        Hidden files and files that are not PNG, JPEG, TIFF or OME-Zarr are ignored.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def list_folder(root: Path) -> Listing:
         )
     if not loose and not classes:
         raise InputError(
-            f"{shown(root)} holds no images, expected PNG, JPEG or TIFF files in one sub-folder per class, "
+            f"{shown(root)} holds no images, expected PNG, JPEG or TIFF files (or OME-Zarr) in one sub-folder per class, "
             "or a flat folder of them."
         )
     _warn_of_splits(root, classes)
@@ -58,12 +59,40 @@ def list_folder(root: Path) -> Listing:
     return Listing(ids, tuple((file,) for file in files), labels=labels)
 
 
+def list_zarr(root: Path) -> Listing:
+    """List the images of an OME-Zarr folder.
+
+    Parameters
+    ----------
+    root : Path
+        An image, or a plate whose wells become the groups.
+
+    Returns
+    -------
+    Listing
+        Ids are paths relative to `root` (its own name for a single image); no labels.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    images = ome_zarr.list_zarr_images(root)
+    if images == (root,):
+        return Listing((clean_text(root.name),), ((root,),))
+    ids = tuple(clean_text(image.relative_to(root).as_posix()) for image in images)
+    wells = tuple(Path(name).parent.as_posix() for name in ids)
+    return Listing(ids, tuple((image,) for image in images), groups=wells)
+
+
 def _loose_images(root: Path) -> list[Path]:
     return sorted(file for file in root.iterdir() if _is_image(file))
 
 
 def _class_images(root: Path) -> dict[str, list[Path]]:
-    folders = sorted(folder for folder in root.iterdir() if _visible(folder.name) and folder.is_dir())
+    folders = sorted(
+        one for one in root.iterdir() if _visible(one.name) and one.is_dir() and not _is_image(one)
+    )
     found = {clean_text(folder.name): list(_images_below(folder)) for folder in folders}
     empty = [shown(name) for name, images in found.items() if not images]
     if empty:
@@ -73,12 +102,15 @@ def _class_images(root: Path) -> dict[str, list[Path]]:
 
 def _images_below(folder: Path) -> Iterator[Path]:
     for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if _visible(name))
-        yield from (file for name in sorted(names) if _is_image(file := Path(where, name)))
+        images = [name for name in (*names, *folders) if _is_image(Path(where, name))]
+        folders[:] = sorted(name for name in folders if _visible(name) and name not in images)
+        yield from (Path(where, name) for name in sorted(images))
 
 
 def _is_image(file: Path) -> bool:
-    return _visible(file.name) and file.suffix.lower() in SUFFIXES and file.is_file()
+    suffix = file.suffix.lower()
+    kind = (suffix == ome_zarr.SUFFIX and file.is_dir()) or (suffix in SUFFIXES and file.is_file())
+    return kind and _visible(file.name)
 
 
 def _visible(name: str) -> bool:

@@ -7,8 +7,9 @@ from typing import BinaryIO, Literal, final
 
 from PIL.JpegImagePlugin import JpegImageFile
 
-from diffex.base.errors import InputError
-from diffex.images import refusals, tiff
+from diffex.base.errors import DiffexError
+from diffex.images import ome_zarr, refusals, tiff
+from diffex.images.stacks import StackHeader
 
 Layout = Literal["grey", "grey_alpha", "rgb", "rgb_alpha", "stack"]
 
@@ -18,17 +19,23 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # PNG's colour types; 3 is a palette, which is turned into RGB.
 _PNG_LAYOUTS: dict[int, Layout] = {0: "grey", 2: "rgb", 3: "rgb", 4: "grey_alpha", 6: "rgb_alpha"}
 _CHANNELS = {"grey": 1, "grey_alpha": 2, "rgb": 3, "rgb_alpha": 4}
+_NAMES = {
+    "grey": ("grey",),
+    "grey_alpha": ("grey", "alpha"),
+    "rgb": ("red", "green", "blue"),
+    "rgb_alpha": ("red", "green", "blue", "alpha"),
+}
 
 
 @final
 @dataclass(frozen=True)
 class Header:
-    """Format, size, channels and dtype of one file.
+    """Format, size, channels, dtype and metadata of one file.
 
     Parameters
     ----------
-    format : {"png", "jpeg", "tiff"}
-        Told by the first bytes, not by the suffix.
+    format : {"png", "jpeg", "tiff", "zarr"}
+        Told by the first bytes, not by the suffix; a folder with Zarr's metadata is ``zarr``.
     size : (int, int)
         Height and width in pixels.
     channels : int
@@ -37,13 +44,24 @@ class Header:
         What the channels are; ``stack`` is any number of unnamed ones.
     dtype : str
         Name of the stored dtype, for example ``"uint16"``.
+    names : tuple of str
+        Of the channels, where the file names each; else empty.
+    pixel_size_um : float or None
+        Micrometres per pixel, where the file says.
     """
 
-    format: Literal["png", "jpeg", "tiff"]
+    format: Literal["png", "jpeg", "tiff", "zarr"]
     size: tuple[int, int]
     channels: int
     layout: Layout
     dtype: str
+    names: tuple[str, ...] = ()
+    pixel_size_um: float | None = None
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """The file's own names, else those of its layout, else ``ch0``..."""
+        return self.names or _NAMES.get(self.layout) or tuple(f"ch{i}" for i in range(self.channels))
 
 
 def read_header(path: Path) -> Header:
@@ -52,7 +70,7 @@ def read_header(path: Path) -> Header:
     Parameters
     ----------
     path : Path
-        A PNG, JPEG or TIFF file.
+        A PNG, JPEG or TIFF file, or the folder of an OME-Zarr image.
 
     Returns
     -------
@@ -64,11 +82,12 @@ def read_header(path: Path) -> Header:
     InputError
         If the file is missing, empty, of another format, cut short, or above 64 megapixels.
     """
-    if not path.is_file():
+    zarr = ome_zarr.is_zarr(path)
+    if not (zarr or path.is_file()):
         raise refusals.missing(path)
     try:
-        return _read_header(path)
-    except InputError:
+        return _stack_header("zarr", ome_zarr.read_zarr_header(path)) if zarr else _read_header(path)
+    except DiffexError:
         raise
     # Parsers raise errors of every kind on damaged bytes; the user needs one sentence.
     except Exception as error:
@@ -85,7 +104,7 @@ def _read_header(path: Path) -> Header:
         if magic.startswith(_JPEG):
             return _jpeg_header(path, stream)
     if magic.startswith(_TIFF):
-        return _tiff_header(path)
+        return _stack_header("tiff", tiff.read_stack_header(path))
     raise refusals.unreadable(path, "its first bytes are of another format")
 
 
@@ -131,9 +150,8 @@ def _jpeg_header(path: Path, stream: BinaryIO) -> Header:
     return Header("jpeg", size, _CHANNELS[layout], layout, "uint8")
 
 
-def _tiff_header(path: Path) -> Header:
-    stack = tiff.read_stack_header(path)
+def _stack_header(form: Literal["tiff", "zarr"], stack: StackHeader) -> Header:
     layout: Layout = "grey" if stack.channels == 1 else "stack"
     if stack.rgb and stack.channels in (3, 4):
         layout = "rgb" if stack.channels == 3 else "rgb_alpha"
-    return Header("tiff", stack.size, stack.channels, layout, stack.dtype)
+    return Header(form, stack.size, stack.channels, layout, stack.dtype, stack.names, stack.pixel_size_um)

@@ -11,13 +11,20 @@ from numpy.typing import NDArray
 from diffex.base.errors import InputError
 from diffex.base.progress import progress
 from diffex.images.channels import Channels, choose_channels, choose_part
-from diffex.images.checks import require_same, require_same_size, require_size_in_bounds
+from diffex.images.checks import (
+    common_pixel_size,
+    require_same,
+    require_same_names,
+    require_same_size,
+    require_size_in_bounds,
+)
 from diffex.images.decoding import value_range_of
-from diffex.images.folders import list_folder
+from diffex.images.folders import list_folder, list_zarr
 from diffex.images.headers import Header, read_header
 from diffex.images.images import Images
 from diffex.images.listing import Listing
 from diffex.images.naming import shown
+from diffex.images.ome_zarr import is_zarr
 from diffex.images.sources import FileSource
 from diffex.images.tables import TABLE_SUFFIXES, list_table
 
@@ -38,7 +45,8 @@ def open_images(
     ----------
     path : str or Path
         A folder with one sub-folder per class, a flat folder (no labels), or a CSV or Parquet table.
-        PNG, JPEG and TIFF files of 28 to 256 px, all of one size, channel count and dtype.
+        PNG, JPEG, TIFF (plain, ImageJ, OME) and OME-Zarr images (folders ``*.zarr``) of 28 to 256 px, all of
+        one size, channel count and dtype. Also an OME-Zarr image or plate, whose wells become the groups.
     columns : mapping of str to str, optional
         For tables: which column holds ``path`` (default: ``path`` or ``file``), ``label``, ``group``
         (the unit of replication: well, field, donor) and ``mask``. Any other key is the name of a
@@ -46,10 +54,10 @@ def open_images(
     where : mapping of str to sequence of str, optional
         For tables: keep the rows whose column has one of these values.
     pixel_size_um : float, optional
-        Micrometres per pixel; None where unknown.
+        Micrometres per pixel; by default what the files' OME or ImageJ metadata say, None where they do not.
     channel_names : sequence of str, optional
-        Names for the channels in use, or for all stored ones (then none is left out). By default
-        ``grey``; ``red, green, blue``; or ``ch0``... for other TIFF files.
+        Names for the channels in use, or for all stored ones (then none is left out). By default those of
+        the files' metadata; else ``grey``; ``red, green, blue``; or ``ch0``...
 
     Returns
     -------
@@ -78,7 +86,7 @@ def open_images(
             f"pixel_size_um got {pixel_size_um}, expected micrometres per pixel above 0: mend it."
         )
     listing = _list(Path(path), columns, where)
-    headers = _read_headers(listing)
+    headers, stated = _read_headers(listing, channel_names, pixel_size_um)
     channels = _choose_channels(listing, headers, channel_names)
     size, dtype = headers[0].size, headers[0].dtype
     source = FileSource(listing.files, tuple(part.kept for part in channels), size, listing.masks)
@@ -96,7 +104,7 @@ def open_images(
         class_names=class_names,
         groups=None if listing.groups is None else np.array(listing.groups),
         table=listing.table,
-        pixel_size_um=pixel_size_um,
+        pixel_size_um=stated,
         has_masks=listing.masks is not None,
     )
 
@@ -116,14 +124,19 @@ def _list(
             f"{shown(path)} is a folder, but --columns and --where need a table: leave them out, or give a "
             ".csv or .parquet file."
         )
-    return list_folder(path)
+    return list_zarr(path) if is_zarr(path) else list_folder(path)
 
 
-def _read_headers(listing: Listing) -> list[Header]:
+def _read_headers(
+    listing: Listing, names: Sequence[str] | None, pixel_size_um: float | None
+) -> tuple[list[Header], float | None]:
     rows = listing.files
     headers = [[read_header(file) for file in files] for files in progress(rows, "Checking image headers")]
     for part in range(len(rows[0])):
-        require_same([files[part] for files in rows], [row[part] for row in headers])
+        of_part = [files[part] for files in rows], [row[part] for row in headers]
+        require_same(*of_part)
+        if names is None and not listing.parts:
+            require_same_names(*of_part)
     require_same_size(rows[0], headers[0], "size of the channels' files")
     depths = {header.dtype for header in headers[0]}
     if len(depths) > 1:
@@ -133,7 +146,16 @@ def _read_headers(listing: Listing) -> list[Header]:
         )
     require_size_in_bounds(rows[0][0], headers[0][0].size)
     _check_masks(listing, headers[0][0])
-    return headers[0]
+    return headers[0], pixel_size_um or _stated_pixel_size(rows, headers)
+
+
+def _stated_pixel_size(rows: Sequence[Sequence[Path]], headers: Sequence[Sequence[Header]]) -> float | None:
+    stated = common_pixel_size(
+        [file for files in rows for file in files], [header for row in headers for header in row]
+    )
+    if stated is None:
+        _log.info("No pixel size is known: lengths and areas are in pixels (or give --pixel-size).")
+    return stated
 
 
 def _check_masks(listing: Listing, header: Header) -> None:

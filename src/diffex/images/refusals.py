@@ -6,6 +6,8 @@ from diffex.base.errors import InputError
 from diffex.images.naming import shown
 
 MAX_MEGAPIXELS = 64
+PLANES = {"Z": "planes of Z", "T": "points in time"}
+"""What the axes are called that an image of channels has not."""
 
 
 def missing(path: Path) -> InputError:
@@ -38,7 +40,7 @@ def empty(path: Path) -> InputError:
         To be raised.
     """
     return InputError(
-        f"{shown(path)} is empty (0 bytes), expected a PNG, JPEG or TIFF image: "
+        f"{shown(path)} is empty (0 bytes), expected a PNG, JPEG, TIFF or OME-Zarr image: "
         "copy it again or leave it out."
     )
 
@@ -78,8 +80,31 @@ def unreadable(path: Path, why: str) -> InputError:
         To be raised.
     """
     return InputError(
-        f"{shown(path)} cannot be read ({shown(why)}), expected a PNG, JPEG or TIFF image: "
+        f"{shown(path)} cannot be read ({shown(why)}), expected a PNG, JPEG, TIFF or OME-Zarr image: "
         "save it again or leave it out."
+    )
+
+
+def not_one_plane(path: Path, count: int, what: str) -> InputError:
+    """Give the error for volumes, films and sets in one file.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for the message.
+    count : int
+        How many planes there are.
+    what : str
+        What they are, one of `PLANES` or the like.
+
+    Returns
+    -------
+    InputError
+        To be raised.
+    """
+    return InputError(
+        f"{shown(path)} holds {count} {what}, expected one image of channels: project it (maximum, mean) or "
+        "save one file per plane."
     )
 
 
@@ -123,5 +148,5 @@ def refuse_bomb(path: Path, size: tuple[int, int], channels: int = 1) -> None:
     if megapixels > MAX_MEGAPIXELS:
         raise InputError(
             f"{shown(path)} claims {width}x{height} px ({megapixels:.0f} megapixels), expected at most "
-            f"{MAX_MEGAPIXELS} megapixels: cut crops out of it or leave it out."
+            f"{MAX_MEGAPIXELS} megapixels: cut it into tiles or leave it out."
         )

@@ -77,10 +77,17 @@ class FileSource:
             raise InputError(f"{shown(file)} has changed size since it was opened: open the images again.")
 
 
-def _file_state(file: Path) -> tuple[str, int, int]:
+def _file_state(file: Path) -> tuple[str, int, int | str]:
     try:
         state = file.stat()
     except OSError as error:
         raise InputError(f"{shown(file)} has gone since it was opened: open the images again.") from error
     # The name alone: the same folder reached by another path, or moved, is the same set.
+    if file.is_dir():
+        parts = sorted(part for part in file.rglob("*") if part.is_file())
+        return (
+            file.name,
+            len(parts),
+            hash_value([(str(part.relative_to(file)), *_file_state(part)) for part in parts]),
+        )
     return file.name, state.st_size, state.st_mtime_ns

@@ -1,46 +1,24 @@
 """TIFF files as stacks of channels; read for decoding."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from diffex.images import refusals
-
-
-@final
-@dataclass(frozen=True)
-class StackHeader:
-    """Shape and dtype of a TIFF file.
-
-    Parameters
-    ----------
-    size : (int, int)
-        Height and width in pixels.
-    channels : int
-        Samples per pixel, planes or pages.
-    dtype : str
-        Stored dtype; ``bool`` counts as ``uint8`` (0 and 255).
-    rgb : bool
-        Whether the file says that its channels are red, green, blue (and alpha).
-    """
-
-    size: tuple[int, int]
-    channels: int
-    dtype: str
-    rgb: bool
+from diffex.images.stacks import StackHeader
+from diffex.images.tiff_metadata import read_tiff_metadata
 
 
 def read_stack_header(path: Path) -> StackHeader:
-    """Read shape and dtype.
+    """Read shape, dtype, channel names and pixel size.
 
     Parameters
     ----------
     path : Path
-        A TIFF file; several pages are channels.
+        A TIFF file, OME and ImageJ included; several pages, or ImageJ's slices, are channels.
 
     Returns
     -------
@@ -54,13 +32,15 @@ def read_stack_header(path: Path) -> StackHeader:
     """
     with tifffile.TiffFile(path) as file:
         shape, dtype = _shape(path, file), file.series[0].dtype
-        channels, height, width = (shape[-1], *shape[:2]) if _channels_last(shape) else shape
+        channels, height, width = (shape[-1], *shape[:2]) if _channels_last(file, shape) else shape
         refusals.refuse_bomb(path, (height, width), channels)
         if dtype.kind not in "uifb":
             raise refusals.unreadable(path, f"pixels of type {dtype} are not numbers it knows")
         _refuse_cut_tiff(path, file)
         rgb = file.pages.first.photometric == tifffile.PHOTOMETRIC.RGB
-    return StackHeader((height, width), channels, "uint8" if dtype.kind == "b" else dtype.name, rgb)
+        about = read_tiff_metadata(file, channels)
+    name = "uint8" if dtype.kind == "b" else dtype.name
+    return StackHeader((height, width), channels, name, rgb, about.names, about.pixel_size_um)
 
 
 def read_stack(path: Path) -> NDArray[Any]:
@@ -79,22 +59,36 @@ def read_stack(path: Path) -> NDArray[Any]:
     with tifffile.TiffFile(path) as file:
         shape = _shape(path, file)
         array = np.stack([series.asarray() for series in file.series]).reshape(shape)
+        last = _channels_last(file, shape)
     if array.dtype.kind == "b":
         array = array.astype(np.uint8) * np.uint8(255)
-    return np.moveaxis(array, -1, 0) if _channels_last(shape) else array
+    return np.moveaxis(array, -1, 0) if last else array
 
 
 def _shape(path: Path, file: tifffile.TiffFile) -> tuple[int, int, int]:
     shapes = {(tuple(series.shape), series.dtype) for series in file.series}
     if len(shapes) != 1:
         raise refusals.unreadable(path, "its pages differ in size or type")
+    if file.is_ome:
+        _refuse_volumes(path, file)
     shape = tuple(int(n) for n in (len(file.series), *file.series[0].shape) if n != 1)
     if len(shape) not in (2, 3):
         raise refusals.unreadable(path, f"its shape {file.series[0].shape} is not that of one image")
     return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
 
 
-def _channels_last(shape: tuple[int, int, int]) -> bool:
+def _refuse_volumes(path: Path, file: tifffile.TiffFile) -> None:
+    if len(file.series) > 1:
+        raise refusals.not_one_plane(path, len(file.series), "images")
+    for axis, count in zip(file.series[0].axes, file.series[0].shape, strict=True):
+        if axis in refusals.PLANES and count > 1:
+            raise refusals.not_one_plane(path, count, refusals.PLANES[axis])
+
+
+def _channels_last(file: tifffile.TiffFile, shape: tuple[int, int, int]) -> bool:
+    axes = file.series[0].axes if len(file.series) == 1 else ""
+    if axes.endswith("S") or "C" in axes:
+        return axes.endswith("S")
     return shape[2] < shape[0]
 
 
