@@ -6,11 +6,22 @@ from collections.abc import Sequence
 
 from typer.main import get_command
 
-from diffex.cli import benchmarks, editing, explaining, fitting, looking, ruling
+from diffex.cli import benchmarks, cropping, editing, explaining, fitting, looking, ruling
 from diffex.cli.app import app
 from diffex.cli.failures import INTERRUPTED, exit_code_of
 
-__all__ = ["app", "benchmarks", "editing", "explaining", "fitting", "looking", "main", "ruling", "run"]
+__all__ = [
+    "app",
+    "benchmarks",
+    "cropping",
+    "editing",
+    "explaining",
+    "fitting",
+    "looking",
+    "main",
+    "ruling",
+    "run",
+]
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 _ORDER = (
-    *("demo", "explain", "doctor", "fit", "attributes", "rules"),
+    *("demo", "explain", "crop", "doctor", "fit", "attributes", "rules"),
     *("counterfactual", "edit", "report", "benchmark"),
 )
 

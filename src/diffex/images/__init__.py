@@ -2,6 +2,8 @@
 
 from diffex.images.arguments import parse_columns, parse_where
 from diffex.images.checks import require_classes
+from diffex.images.crop_folder import CropRequest, CropResult, crop_fields
+from diffex.images.cropping import Crops, crop_field, locate_cells
 from diffex.images.decoding import DecodedImage, read_image, read_mask
 from diffex.images.images import ArraySource, Images, PixelSource, images_from_arrays
 from diffex.images.opening import open_images
@@ -11,11 +13,17 @@ from diffex.images.writing import place, write_image
 
 __all__ = [
     "ArraySource",
+    "CropRequest",
+    "CropResult",
+    "Crops",
     "DecodedImage",
     "Images",
     "PixelSource",
     "PlantedCells",
+    "crop_field",
+    "crop_fields",
     "images_from_arrays",
+    "locate_cells",
     "open_images",
     "parse_columns",
     "parse_where",

@@ -88,6 +88,25 @@ def require_same_names(files: Sequence[Path], headers: Sequence[Header]) -> None
         _require_equal("naming of channels", (files[0], file), names, cure)
 
 
+def require_pixel_size(pixel_size_um: float | None) -> None:
+    """Refuse a pixel size that is none.
+
+    Parameters
+    ----------
+    pixel_size_um : float or None
+        Micrometres per pixel, as a user gave it.
+
+    Raises
+    ------
+    InputError
+        Unless it is None, or finite and above 0.
+    """
+    if pixel_size_um is not None and not (math.isfinite(pixel_size_um) and pixel_size_um > 0):
+        raise InputError(
+            f"pixel_size_um got {pixel_size_um}, expected micrometres per pixel above 0: mend it."
+        )
+
+
 def common_pixel_size(files: Sequence[Path], headers: Sequence[Header]) -> float | None:
     """Find the pixel size that all files share, or refuse those that differ.
 

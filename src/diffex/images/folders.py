@@ -49,8 +49,8 @@ def list_folder(root: Path) -> Listing:
         )
     if not loose and not classes:
         raise InputError(
-            f"{shown(root)} holds no images, expected PNG, JPEG or TIFF files (or OME-Zarr) in one sub-folder per class, "
-            "or a flat folder of them."
+            f"{shown(root)} holds no images, expected PNG, JPEG or TIFF files or OME-Zarr folders, in one "
+            "sub-folder per class or flat."
         )
     _warn_of_splits(root, classes)
     files = loose or [file for images in classes.values() for file in images]

@@ -13,6 +13,7 @@ from diffex.base.progress import progress
 from diffex.images.channels import Channels, choose_channels, choose_part
 from diffex.images.checks import (
     common_pixel_size,
+    require_pixel_size,
     require_same,
     require_same_names,
     require_same_size,
@@ -81,10 +82,7 @@ def open_images(
     >>> open_images(folder)
     Images(1 of 32x32 px, channels grey, uint8 in [0, 255])
     """
-    if pixel_size_um is not None and not (math.isfinite(pixel_size_um) and pixel_size_um > 0):
-        raise InputError(
-            f"pixel_size_um got {pixel_size_um}, expected micrometres per pixel above 0: mend it."
-        )
+    require_pixel_size(pixel_size_um)
     listing = _list(Path(path), columns, where)
     headers, stated = _read_headers(listing, channel_names, pixel_size_um)
     channels = _choose_channels(listing, headers, channel_names)

@@ -20,12 +20,38 @@ _PATH_DEFAULTS = ("path", "file")
 
 @final
 @dataclass(frozen=True, eq=False)
-class _Table:
+class TableFile:
+    """A table as it was read.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is.
+    typed : DataFrame
+        Numbers as numbers.
+    text : DataFrame
+        Everything as it was written, so that "01" stays "01".
+    """
+
     path: Path
-    typed: pd.DataFrame  # numbers as numbers, kept in Images.table
-    text: pd.DataFrame  # everything as it was written, so that "01" stays "01"
+    typed: pd.DataFrame
+    text: pd.DataFrame
 
     def column(self, name: str, use: str) -> list[str]:
+        """Give a column as text, or refuse with the names of those that are there.
+
+        Parameters
+        ----------
+        name : str
+            Of the column.
+        use : str
+            What it is for, for the message.
+
+        Returns
+        -------
+        list of str
+            A text per row, empty where there is none.
+        """
         if name not in self.text.columns:
             have = ", ".join(shown(column) for column in self.text.columns)
             raise InputError(
@@ -35,6 +61,20 @@ class _Table:
         return [str(value) for value in self.text[name]]
 
     def full_column(self, name: str, use: str) -> tuple[str, ...]:
+        """Give a column as text, or refuse it where a row has none.
+
+        Parameters
+        ----------
+        name : str
+            Of the column.
+        use : str
+            What it is for, for the message.
+
+        Returns
+        -------
+        tuple of str
+            A text per row.
+        """
         values = tuple(clean_text(value) for value in self.column(name, use))
         if "" in values:
             raise InputError(
@@ -43,6 +83,37 @@ class _Table:
                 "fill them in or narrow the rows with --where."
             )
         return values
+
+
+def read_table(path: Path) -> TableFile:
+    """Read a table.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.csv`` (UTF-8, commas) or ``.parquet`` file.
+
+    Returns
+    -------
+    TableFile
+        At least one row.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or has no rows.
+    """
+    try:
+        table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    except (OSError, ValueError, pyarrow.ArrowException, pd.errors.ParserError) as error:
+        reason = shown(str(error).strip().split("\n")[0])
+        raise InputError(
+            f"{shown(path)} cannot be read as a table ({reason}), expected CSV in UTF-8 or Parquet: "
+            "save it again."
+        ) from error
+    if not len(table.text):
+        raise InputError(f"{shown(path)} has no rows, expected one per image: fill it first.")
+    return table
 
 
 def list_table(
@@ -71,7 +142,7 @@ def list_table(
         If the table cannot be read, a column is absent, no row is left, values are missing, or an
         image is listed twice.
     """
-    table = _filtered(_read_table(path), where or {})
+    table = _filtered(read_table(path), where or {})
     roles = dict(columns or {})
     parts = tuple(key for key in roles if key not in _KEYS)
     sources = _file_columns(table, roles, parts)
@@ -90,7 +161,7 @@ def list_table(
     )
 
 
-def _file_columns(table: _Table, roles: Mapping[str, str], parts: Sequence[str]) -> dict[str, str]:
+def _file_columns(table: TableFile, roles: Mapping[str, str], parts: Sequence[str]) -> dict[str, str]:
     if not parts:
         return {"path": roles.get("path") or _default_path(table)}
     if "path" in roles:
@@ -101,16 +172,16 @@ def _file_columns(table: _Table, roles: Mapping[str, str], parts: Sequence[str])
     return {part: roles[part] for part in parts}
 
 
-def _default_path(table: _Table) -> str:
+def _default_path(table: TableFile) -> str:
     return next((name for name in _PATH_DEFAULTS if name in table.text.columns), _PATH_DEFAULTS[0])
 
 
-def _masks(table: _Table, column: str) -> tuple[Path | None, ...]:
+def _masks(table: TableFile, column: str) -> tuple[Path | None, ...]:
     names = table.column(column, "mask file")
     return tuple(table.path.parent / name if name else None for name in names)
 
 
-def _refuse_repeats(table: _Table, ids: Sequence[str]) -> None:
+def _refuse_repeats(table: TableFile, ids: Sequence[str]) -> None:
     repeated = pd.Series(ids)[lambda names: names.duplicated()]
     if len(repeated):
         raise InputError(
@@ -119,32 +190,18 @@ def _refuse_repeats(table: _Table, ids: Sequence[str]) -> None:
         )
 
 
-def _read_table(path: Path) -> _Table:
-    try:
-        table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-    except (OSError, ValueError, pyarrow.ArrowException, pd.errors.ParserError) as error:
-        reason = shown(str(error).strip().split("\n")[0])
-        raise InputError(
-            f"{shown(path)} cannot be read as a table ({reason}), expected CSV in UTF-8 or Parquet: "
-            "save it again."
-        ) from error
-    if not len(table.text):
-        raise InputError(f"{shown(path)} has no rows, expected one per image: fill it first.")
-    return table
-
-
-def _read_csv(path: Path) -> _Table:
+def _read_csv(path: Path) -> TableFile:
     # Labels such as NA or None are names, so the text is read without pandas' missing values.
     text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
     typed = pd.read_csv(path, encoding="utf-8-sig", index_col=False, low_memory=False)
-    return _Table(path, typed, text)
+    return TableFile(path, typed, text)
 
 
-def _read_parquet(path: Path) -> _Table:
+def _read_parquet(path: Path) -> TableFile:
     typed = pd.read_parquet(path).reset_index(drop=True)
     typed.columns = [str(name) for name in typed.columns]
     text = pd.DataFrame({name: [_as_text(value) for value in typed[name]] for name in typed.columns})
-    return _Table(path, typed, text)
+    return TableFile(path, typed, text)
 
 
 def _as_text(value: Any) -> str:
@@ -155,7 +212,7 @@ def _as_text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _filtered(table: _Table, where: Mapping[str, Sequence[str]]) -> _Table:
+def _filtered(table: TableFile, where: Mapping[str, Sequence[str]]) -> TableFile:
     for column, values in where.items():
         wanted = [values] if isinstance(values, str) else [_as_text(value) for value in values]
         texts = pd.Series(table.column(column, "--where"), index=table.text.index)
@@ -166,7 +223,7 @@ def _filtered(table: _Table, where: Mapping[str, Sequence[str]]) -> _Table:
                 f"--where {column}={','.join(wanted)} leaves no rows of {shown(table.path)}, expected values "
                 f"such as: {have}; change the filter."
             )
-        table = _Table(table.path, table.typed[keep], table.text[keep])
+        table = TableFile(table.path, table.typed[keep], table.text[keep])
     return table
 
 
