@@ -108,7 +108,8 @@ def _refuse_other_network(config: GeneratorConfig, base: GeneratorConfig) -> Non
 
 def _preset(name: str) -> dict[str, Any]:
     folder = resources.files("diffex") / "presets"
-    known = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir())
+    names = (entry.name.removesuffix(".yaml") for entry in folder.iterdir())
+    known = sorted(name for name in names if not name.startswith("ontology_"))
     if name not in known:
         raise InputError(f"Preset got {name!r}, expected one of {', '.join(known)}: choose one of these.")
     values: dict[str, Any] = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
