@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from diffex.classifiers import Classifier as Classifier
     from diffex.classifiers import ClassifierCard as ClassifierCard
     from diffex.classifiers import open_classifier as open_classifier
+    from diffex.concepts import ConceptTree as ConceptTree
+    from diffex.concepts import read_tree as read_tree
     from diffex.explainers.attributes import explain_attributes as explain_attributes
     from diffex.explainers.config import AttributeConfig as AttributeConfig
     from diffex.explainers.doctor import examine as examine
@@ -19,11 +21,15 @@ if TYPE_CHECKING:
     from diffex.explainers.explainer import RuleExplainer as RuleExplainer
     from diffex.explainers.rules.config import RuleConfig as RuleConfig
     from diffex.explainers.rules.explain import explain_rules as explain_rules
+    from diffex.explainers.semantics.config import SemanticConfig as SemanticConfig
+    from diffex.explainers.semantics.explain import explain_semantics as explain_semantics
+    from diffex.explainers.semantics.explainer import SemanticExplainer as SemanticExplainer
     from diffex.generators.config import GeneratorConfig as GeneratorConfig
     from diffex.generators.making import FitRequest as FitRequest
     from diffex.generators.making import fit_model as fit_model
     from diffex.generators.model import Model as Model
     from diffex.generators.model import open_model as open_model
+    from diffex.generators.text.model import open_text_model as open_text_model
     from diffex.images import Images as Images
     from diffex.images import PlantedCells as PlantedCells
     from diffex.images import images_from_arrays as images_from_arrays
@@ -43,6 +49,7 @@ _FACE = {
     "AttributeExplainer": "diffex.explainers.explainer",
     "Classifier": "diffex.classifiers",
     "ClassifierCard": "diffex.classifiers",
+    "ConceptTree": "diffex.concepts",
     "DiffexError": "diffex.base.errors",
     "Explanation": "diffex.runs",
     "FitRequest": "diffex.generators.making",
@@ -52,17 +59,22 @@ _FACE = {
     "PlantedCells": "diffex.images",
     "RuleConfig": "diffex.explainers.rules.config",
     "RuleExplainer": "diffex.explainers.explainer",
+    "SemanticConfig": "diffex.explainers.semantics.config",
+    "SemanticExplainer": "diffex.explainers.semantics.explainer",
     "edit_images": "diffex.explainers.edit",
     "examine": "diffex.explainers.doctor",
     "explain_attributes": "diffex.explainers.attributes",
     "explain_rules": "diffex.explainers.rules.explain",
+    "explain_semantics": "diffex.explainers.semantics.explain",
     "fit_model": "diffex.generators.making",
     "images_from_arrays": "diffex.images",
     "measure": "diffex.measurements",
     "open_classifier": "diffex.classifiers",
     "open_images": "diffex.images",
     "open_model": "diffex.generators.model",
+    "open_text_model": "diffex.generators.text.model",
     "read_run": "diffex.runs",
+    "read_tree": "diffex.concepts",
     "report": "diffex.report:render_report",
     "testing": "diffex.testing:",
 }

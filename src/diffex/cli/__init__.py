@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from typer.main import get_command
 
-from diffex.cli import benchmarks, cropping, editing, explaining, fitting, looking, ruling
+from diffex.cli import benchmarks, cropping, editing, explaining, fitting, looking, phrasing, ruling
 from diffex.cli.app import app
 from diffex.cli.failures import INTERRUPTED, exit_code_of
 

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 _ORDER = (
-    *("demo", "explain", "crop", "doctor", "fit", "attributes", "rules"),
+    *("demo", "explain", "crop", "doctor", "fit", "attributes", "rules", "semantics"),
     *("counterfactual", "edit", "report", "benchmark"),
 )
 

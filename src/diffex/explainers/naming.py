@@ -64,10 +64,38 @@ def measured_changes(
         as a percentage are percentages of the mean before.
     """
     spread = prepared.evidence.measured.std(axis=0).to_numpy()
+    return change_rows(before, after, prepared.evidence.quantities, spread, groups)
+
+
+def change_rows(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    quantities: tuple[Quantity, ...],
+    spread: FloatArray,
+    groups: NDArray[np.str_] | None,
+) -> pd.DataFrame:
+    """Compare the measurements of edits with those of null edits; see `measured_changes`.
+
+    Parameters
+    ----------
+    before, after : DataFrame
+        Of the same images.
+    quantities : tuple of Quantity
+        Their columns.
+    spread : ndarray
+        Standard deviation of each over real images.
+    groups : ndarray of str, optional
+        Unit of replication of the images.
+
+    Returns
+    -------
+    DataFrame
+        A row per quantity.
+    """
     change = (after - before).to_numpy(dtype=np.float64)
     intervals = mean_intervals(change, groups)
     rows = []
-    for j, quantity in enumerate(prepared.evidence.quantities):
+    for j, quantity in enumerate(quantities):
         start, end = float(before.iloc[:, j].mean()), float(after.iloc[:, j].mean())
         percent = quantity.log and quantity.unit != "log2" and abs(start) > 1e-6
         unit = 100 / abs(start) if percent else 1.0

@@ -49,6 +49,8 @@ class Explanation:
         What it cost: `CostLedger.summary`.
     rules : dict, optional
         Of the rule method: formulas, factors, fronts, and how they were tested.
+    tree : dict, optional
+        Of the semantic method: the tree of phrases, and what a describer was asked and answered.
     """
 
     summary: dict[str, Any]
@@ -62,6 +64,7 @@ class Explanation:
     config: dict[str, Any]
     cost: dict[str, Any]
     rules: dict[str, Any] | None = None
+    tree: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         """Print the effects, ranked."""

@@ -11,6 +11,7 @@ import yaml
 
 from diffex.base.errors import FolderError
 from diffex.base.files import load_tensors, plain, read_json, save_tensors, write_json, write_text
+from diffex.concepts.tree import ConceptTree
 from diffex.runs.examples import check_examples, read_examples, write_examples
 from diffex.runs.explanation import Explanation
 from diffex.runs.summary import check_summary
@@ -28,6 +29,7 @@ from diffex.runs.tables import (
 HEAD = "explanation.json"
 REPORT = "report.html"
 RULES = "rules.json"
+TREE = "tree.json"
 _RULE_PARTS = ("class_names", "rules", "target", "fidelity", "interventions", "codes_r2", "sparsity")
 _EXAMPLES = "examples/examples.npz"
 
@@ -62,6 +64,7 @@ def write_run(explanation: Explanation, folder: Path) -> Path:
         (folder / HEAD).unlink(missing_ok=True)
         (folder / REPORT).unlink(missing_ok=True)
         (folder / RULES).unlink(missing_ok=True)
+        (folder / TREE).unlink(missing_ok=True)
         _move(stage, folder)
     return folder
 
@@ -103,6 +106,7 @@ def read_run(folder: str | Path) -> Explanation:
         config=_read_yaml(folder / "config.yaml"),
         cost=_read_dict(folder / "cost.json"),
         rules=_read_rules(folder / RULES) if (folder / RULES).exists() else None,
+        tree=_read_tree(folder / TREE) if (folder / TREE).exists() else None,
     )
 
 
@@ -174,6 +178,8 @@ def _write_parts(explanation: Explanation, stage: Path) -> None:
     write_json(stage / "cost.json", explanation.cost)
     if explanation.rules is not None:
         write_json(stage / RULES, explanation.rules)
+    if explanation.tree is not None:
+        write_json(stage / TREE, explanation.tree)
     write_json(stage / HEAD, explanation.summary)
 
 
@@ -209,6 +215,12 @@ def _read_rules(path: Path) -> dict[str, Any]:
     if missing:
         raise FolderError(f"{path} is damaged (it lacks {missing[0]}): make the folder again.")
     RuleSet.from_dict(value)
+    return value
+
+
+def _read_tree(path: Path) -> dict[str, Any]:
+    value = _read_dict(path)
+    ConceptTree.from_dict(value)
     return value
 
 

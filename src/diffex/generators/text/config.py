@@ -40,17 +40,17 @@ class TextConfig(BaseModel):
 
     size: int = Field(default=64, ge=32, multiple_of=32)
     vae_widths: tuple[int, ...] = (16, 32, 64, 64)
-    latent_channels: int = Field(default=16, ge=2)
+    latent_channels: int = Field(default=32, ge=2)
     unet_widths: tuple[int, int, int] = (64, 96, 128)
     text_width: int = Field(default=128, ge=16, multiple_of=16)
     text_layers: int = Field(default=2, ge=1)
     tokens: int = Field(default=32, ge=4, le=77)
-    vae_steps: int = Field(default=1700, ge=1)
-    vae_batch: int = Field(default=32, ge=1)
-    vae_lr: float = 1e-3
+    vae_steps: int = Field(default=4000, ge=1)
+    vae_batch: int = Field(default=16, ge=1)
+    vae_lr: float = 1.5e-3
     vae_crop: int = Field(default=32, ge=32, multiple_of=32)
-    kl: float = 1e-4
-    steps: int = Field(default=2800, ge=1)
+    kl: float = 1e-6
+    steps: int = Field(default=2000, ge=1)
     batch_size: int = Field(default=64, ge=1)
     lr: float = 6e-4
     drop: float = Field(default=0.15, ge=0, le=1)

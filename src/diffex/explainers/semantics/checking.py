@@ -1,0 +1,159 @@
+"""Did an edit happen, and only that? Judged by what it measurably changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diffex.concepts import Node
+from diffex.effects.arrays import SIGNS, FloatArray
+from diffex.effects.intervals import mean_intervals
+from diffex.explainers.semantics.config import SemanticConfig
+from diffex.measurements import Quantity
+
+DONE, FAILED, LEAKS, UNCHECKED = "done", "failed", "leaks", "unchecked"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Checks:
+    """What became of the edits of K phrases, both signs.
+
+    Parameters
+    ----------
+    column : ndarray of int, shape (K,)
+        Which measurement each phrase names; -1 where none does.
+    on_target : ndarray, shape (K, 2)
+        Mean change of it in the direction asked for, in standard deviations of real images.
+    on_low : ndarray, shape (K, 2)
+        Lower end of its 95 % interval.
+    off_target : ndarray, shape (K, 2)
+        Mean absolute change of the others, in standard deviations, beyond the null edit's own.
+    verdict : ndarray of str, shape (K, 2)
+        ``done``, ``failed`` (too little of what was asked for), ``leaks`` (too much else), or ``unchecked``
+        (nothing measures the phrase, so nobody knows).
+    """
+
+    column: NDArray[np.int64]
+    on_target: FloatArray
+    on_low: FloatArray
+    off_target: FloatArray
+    verdict: NDArray[np.str_]
+
+    @property
+    def done(self) -> NDArray[np.bool_]:
+        """Whether the edit happened, and little else, ``(K, 2)``."""
+        return np.asarray(self.verdict == DONE)
+
+
+def check_edits(
+    changes: FloatArray,
+    nodes: Sequence[Node],
+    quantities: Sequence[Quantity],
+    spread: FloatArray,
+    groups: NDArray[np.str_] | None,
+    config: SemanticConfig,
+) -> Checks:
+    """Judge every edit by the measurement that its phrase names and by all others.
+
+    Parameters
+    ----------
+    changes : ndarray, shape (K, n, 2, m)
+        Measurements of edits less those of null edits; NaN where not rendered.
+    nodes : sequence of Node
+        The K phrases.
+    quantities : sequence of Quantity
+        The m measurements.
+    spread : ndarray, shape (m,)
+        Standard deviation of each over real images.
+    groups : ndarray of str, shape (n,), optional
+        Unit of replication of the images.
+    config : SemanticConfig
+        Thresholds.
+
+    Returns
+    -------
+    Checks
+        A verdict per phrase and sign.
+    """
+    names = [q.name for q in quantities]
+    column = np.array([_column(node, names) for node in nodes], dtype=np.int64)
+    shape = (len(nodes), 2)
+    on, low, off = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
+    verdict = np.full(shape, UNCHECKED, dtype="<U9")
+    live = spread > 1e-9
+    for k, node in enumerate(nodes):
+        rows = np.flatnonzero(~np.isnan(changes[k, :, 0, 0]))
+        if column[k] < 0 or len(rows) < 2 or not live[column[k]]:
+            continue
+        related = np.array([_related(q, quantities[column[k]]) for q in quantities])
+        scaled = changes[k, rows][..., live] / spread[live]  # (r, 2, live)
+        own, others = np.flatnonzero(live).tolist().index(column[k]), ~related[live]
+        sense = np.array(SIGNS) * (1 if node.rises else -1)
+        found = mean_intervals(scaled[..., own] * sense, None if groups is None else groups[rows])
+        on[k], low[k] = found.value, found.low
+        off[k] = np.abs(scaled[..., others]).mean(axis=(0, 2))
+        verdict[k] = [_verdict(*values, config) for values in zip(on[k], low[k], off[k], strict=True)]
+    return Checks(column, on, low, off, verdict)
+
+
+def _column(node: Node, names: Sequence[str]) -> int:
+    """Position of the measurement a node names; the unit of length may be left out."""
+    if node.measurement is None:
+        return -1
+    wanted = (node.measurement, *(f"{node.measurement}_{unit}" for unit in ("um2", "um", "px")))
+    return next((names.index(name) for name in wanted if name in names), -1)
+
+
+def _related(one: Quantity, other: Quantity) -> bool:
+    """Whether two quantities say nearly the same: one kind, of one channel or object."""
+    return one.kind == other.kind and one.words.split()[-1] == other.words.split()[-1]
+
+
+def _verdict(on: float, low: float, off: float, config: SemanticConfig) -> str:
+    if on < config.on_target or low <= 0:
+        return FAILED
+    return LEAKS if on < config.ratio * off else DONE
+
+
+def own_effects(
+    effects: FloatArray, changes: FloatArray, checks: Checks, spread: FloatArray
+) -> tuple[FloatArray, pd.Series]:
+    """Take out of every effect what the measurements that other phrases name carry.
+
+    The effects of all edits are regressed on the changes of all measurements that phrases of the tree name
+    (ridge, chosen by leave-one-out). What the fit gives to measurements other than a phrase's own is
+    leakage of the edit, not an effect of the phrase.
+
+    Parameters
+    ----------
+    effects : ndarray, shape (K, n, 2)
+        Changes of the margin; NaN where not rendered.
+    changes : ndarray, shape (K, n, 2, m)
+        Changes of the measurements.
+    checks : Checks
+        Which measurement is whose.
+    spread : ndarray, shape (m,)
+        Standard deviation of each over real images.
+
+    Returns
+    -------
+    (ndarray, Series)
+        Effects less leakage, ``(K, n, 2)``, and the margin's change per standard deviation of each
+        measurement.
+    """
+    from sklearn.linear_model import RidgeCV
+
+    named = np.unique(checks.column[checks.column >= 0])
+    if not len(named):
+        return effects, pd.Series(dtype=np.float64)
+    scaled = changes[..., named] / np.where(spread[named] > 1e-9, spread[named], np.inf)
+    seen = ~np.isnan(effects)
+    slopes = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(scaled[seen], effects[seen]).coef_
+    carried = scaled * slopes  # (K, n, 2, named)
+    own = checks.column[:, None] == named  # (K, named)
+    leak = np.where(own[:, None, None, :], 0.0, carried).sum(-1)
+    return effects - leak, pd.Series(slopes, index=named)

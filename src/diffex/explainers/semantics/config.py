@@ -1,0 +1,61 @@
+"""Configuration of the semantic method."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SemanticConfig(BaseModel):
+    """How phrases are edited into images, searched, tested and shown.
+
+    Parameters
+    ----------
+    target : str
+        The class whose logit margin is explained.
+    images : int
+        How many of the given images are edited, balanced over classes.
+    steps : int
+        Noise levels of an edit; an edit costs two evaluations for each.
+    reach : float
+        How far images are noised, as a share of the model's schedule.
+    guidance : float
+        Of an edit of strength 1.
+    strengths : tuple of float
+        At which the best phrases are shown.
+    search : {"race", "exact"}
+        Edit phrases on few images first and go on with those that may matter, or all on all images.
+    top : int
+        How many of the best phrases are measured in full and shown.
+    q : float
+        False discovery rate, controlled over the tree.
+    on_target : float
+        An edit has happened if the measurement that it names moves by this much, in standard deviations.
+    ratio : float
+        An edit leaks if that is less than this many times the mean change of other measurements.
+    least_effect : float
+        Effects that may be smaller than this are not called, in standard deviations of the margin.
+    shown : int
+        Images in the report.
+    seed : int
+        Of samples and noise.
+    force : bool
+        Explain although a gate failed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str
+    images: int = Field(default=32, ge=12)
+    steps: int = Field(default=10, ge=1)
+    reach: float = Field(default=0.75, gt=0, le=1)
+    guidance: float = Field(default=6.0, gt=0)
+    strengths: tuple[float, ...] = (0.5, 1.0, 1.5)
+    search: Literal["race", "exact"] = "race"
+    top: int = Field(default=6, ge=1)
+    q: float = Field(default=0.05, gt=0, lt=1)
+    on_target: float = Field(default=0.3, gt=0)
+    ratio: float = Field(default=2.0, gt=0)
+    least_effect: float = Field(default=0.2, ge=0)
+    shown: int = Field(default=6, ge=1)
+    seed: int = 0
+    force: bool = False

@@ -1,0 +1,171 @@
+"""Which phrases, edited into images, move a classifier: propose, edit, check, search, test, show."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diffex.base.ledger import CostLedger
+from diffex.classifiers import Classifier, align_labels
+from diffex.concepts import Concept, ConceptTree, Node
+from diffex.effects.arrays import FloatArray
+from diffex.effects.matrix import margin_of
+from diffex.explainers.semantics.checking import check_edits, own_effects
+from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.edits import PhraseEdits, Subject
+from diffex.explainers.semantics.preparing import prepare_subject
+from diffex.explainers.semantics.ranking import Outcome, ranked
+from diffex.explainers.semantics.searching import search
+from diffex.explainers.semantics.showing import dose_table, example_pictures, measured_table
+from diffex.explainers.semantics.summarising import summarise
+from diffex.generators.text.model import TextModel
+from diffex.images import Images
+from diffex.measurements import Quantity, quantities
+from diffex.runs import Explanation
+
+
+def explain_semantics(
+    images: Images,
+    classifier: Classifier,
+    model: TextModel,
+    tree: ConceptTree,
+    config: SemanticConfig,
+    *,
+    address: str,
+    transcript: tuple[dict[str, Any], ...] = (),
+) -> Explanation:
+    """Find, check, test and rank the phrases of a tree that move a classifier.
+
+    Parameters
+    ----------
+    images : Images
+        Real images, of the text model's size.
+    classifier : Classifier
+        The thing explained; only its logits are asked for.
+    model : TextModel
+        What edits phrases into images.
+    tree : ConceptTree
+        The phrases.
+    config : SemanticConfig
+        Target, sizes, thresholds, seed.
+    address : str
+        Where the text model comes from, for the record.
+    transcript : tuple of dict
+        What a describer was asked and answered, for the record.
+
+    Returns
+    -------
+    Explanation
+        Of method ``semantics``. ``effect`` is the change of the margin less what the edit's leakage carries;
+        ``total`` is the whole change; ``edit`` says whether the edit happened.
+
+    Raises
+    ------
+    InputError, ClassifierError
+        If images, target, classifier, model or phrases do not fit.
+    GateError
+        If re-rendering alone changes what the classifier says and `config.force` is False.
+    """
+    ledger, before = CostLedger(), classifier.state_hash()
+    labels_given = images.labels is not None
+    images = align_labels(images, classifier.card)
+    subject, chosen, gates, real = prepare_subject(images, classifier, model, config, ledger)
+    nodes = tree.phrases()
+    concepts = tuple(_concept(subject, node) for node in nodes)
+    edits = PhraseEdits(subject, concepts)
+    target = classifier.card.class_names.index(config.target)
+    with ledger.timed("edits"):
+        raced = search(tree, edits, target, config)
+    known = quantities(images.channel_names, images.pixel_size_um)
+    spread = real.std(axis=0).to_numpy()
+    with ledger.timed("statistics"):
+        table = assess(tree, edits, known, spread, chosen.groups, target, config)
+    best = _best(table, concepts, config.top)
+    with ledger.timed("examples"):
+        dose = dose_table(subject, best, target, chosen.groups, config)
+        measured = measured_table(edits, best, known, spread, chosen.groups)
+        examples = example_pictures(subject, chosen, best, config)
+    classifier.check_unchanged(before)
+    return Explanation(
+        summary=summarise(
+            images, chosen, classifier, model, address, gates, table, tree, raced, config, labels_given
+        ),
+        effects=table,
+        cells=_cells(chosen, subject, edits.effects(target), concepts),
+        examples=examples,
+        dose=dose,
+        measured=measured,
+        concepts=tuple(c.as_dict() for c in concepts),
+        directions={c.id: c.direction for c in concepts},
+        config=config.model_dump(mode="json"),
+        cost=ledger.summary(),
+        tree={**tree.as_dict(), "transcript": list(transcript)},
+    )
+
+
+def assess(
+    tree: ConceptTree,
+    edits: PhraseEdits,
+    known: Sequence[Quantity],
+    spread: FloatArray,
+    groups: NDArray[np.str_] | None,
+    target: int,
+    config: SemanticConfig,
+) -> pd.DataFrame:
+    """Check edits, take leakage out of their effects, test and rank them.
+
+    Parameters
+    ----------
+    tree : ConceptTree
+        Its phrases are the concepts of the edits, in order.
+    edits : PhraseEdits
+        Rendered.
+    known : sequence of Quantity
+        The measurements.
+    spread : ndarray
+        Standard deviation of each over real images.
+    groups : ndarray of str, optional
+        Unit of replication of the images.
+    target : int
+        Index of the target.
+    config : SemanticConfig
+        Thresholds.
+
+    Returns
+    -------
+    DataFrame
+        A row per phrase and sign, by rank.
+    """
+    nodes, total = tree.phrases(), edits.effects(target)
+    checks = check_edits(edits.changes, nodes, known, spread, groups, config)
+    own, _ = own_effects(total, edits.changes, checks, spread)
+    scale = float(margin_of(edits.subject.null_logits, target).std())
+    return ranked(tree, nodes, edits, checks, Outcome(total, own, scale), groups, target, config)
+
+
+def _concept(subject: Subject, node: Node) -> Concept:
+    return subject.editor.concept(node.id, node.phrase or node.name, node.name, node.parent)
+
+
+def _best(table: pd.DataFrame, concepts: tuple[Concept, ...], top: int) -> list[tuple[Concept, int]]:
+    """The best significant phrases with their better sign; where there is none, nothing is shown."""
+    by_id = {c.id: c for c in concepts}
+    good = table[table["significant"]].drop_duplicates("concept").head(top)
+    return [(by_id[row["concept"]], int(row["sign"])) for row in good.to_dict("records")]
+
+
+def _cells(
+    chosen: Images, subject: Subject, total: FloatArray, concepts: tuple[Concept, ...]
+) -> pd.DataFrame:
+    """A row per image: what it is, and how much each phrase moves it."""
+    names = subject.judge.classifier.card.class_names
+    head = {
+        "id": list(chosen.ids),
+        "label": None if chosen.labels is None else [chosen.class_names[i] for i in chosen.labels],
+        "group": None if chosen.groups is None else chosen.groups,
+    }
+    logits = {f"logit_{name}": subject.null_logits[:, k] for k, name in enumerate(names)}
+    scores = {f"score_{c.id}": np.nan_to_num(total[k, :, 0]) for k, c in enumerate(concepts)}
+    return pd.DataFrame({**head, **logits, **scores})
