@@ -28,9 +28,11 @@ def _test_from_the_roots(
     families = [(-1, q)]
     while families:
         owner, level = families.pop()
-        members = [(node, None) for node in (tree.roots if owner < 0 else tree.children[owner])]
+        members: list[tuple[int, int | None]] = [
+            (node, None) for node in (tree.roots if owner < 0 else tree.children[owner])
+        ]
         members += [] if owner < 0 else [(owner, side) for side in range(p.shape[1])]
-        values = {m: node_p[m[0]] if m[1] is None else p[m] for m in members}
+        values = {m: float(node_p[m[0]] if m[1] is None else p[m]) for m in members}
         values = {m: value for m, value in values.items() if not np.isnan(value)}
         adjusted = benjamini_hochberg(list(values.values()))
         rejected = [m for m, one in zip(values, adjusted, strict=True) if one <= level]
@@ -61,7 +63,7 @@ def test_a_called_node_has_a_called_row_below_it_and_only_then() -> None:
     random = np.random.default_rng(0)
     parents = _random_tree(random, 60)
     calls = hierarchical_calls(parents, random.uniform(size=(60, 2)) ** 4)
-    below = calls.rows(0.2).any(axis=1)
+    below = np.asarray(calls.rows(0.2).any(axis=1))
     for node in reversed(range(60)):
         if parents[node] >= 0:
             below[parents[node]] |= below[node]

@@ -150,7 +150,8 @@ def beam_as_meant(
     tree, run = tree_of(parents), _Scorer(score, base)
     can = np.ones(len(tree.parents), dtype=bool) if editable is None else editable
     groups = [(node,) for node in _editable(tree, tree.roots, can)]
-    beam, following = (), run.best(groups, width, threshold - base, np.positive)
+    beam: tuple[Combination, ...] = ()
+    following = run.best(groups, width, threshold - base, np.positive)
     while following:
         beam = following
         wider = [(*one, node) for one in beam for node in _editable(tree, tree.children[one[-1]], can)]

@@ -74,7 +74,7 @@ def tree_of(parents: Sequence[int]) -> Tree:
     if not known:
         raise InputError("A tree got no nodes, expected at least one; give the parent of each node.")
     children: list[list[int]] = [[] for _ in known]
-    roots = []
+    roots: list[int] = []
     for node, parent in enumerate(known):
         if not -1 <= parent < node:
             raise InputError(
