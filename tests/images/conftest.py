@@ -36,6 +36,17 @@ class Maker:
                 self.save(f"set/{name}/cell{i}.png", self.grey(100 * k + i))
         return self.root / "set"
 
+    def fields(self, count=2, dtype="uint16"):
+        """Fields with cells that touch nothing, and their label images."""
+        made = {}
+        for index in range(count):
+            labels = np.zeros((120, 150), dtype="uint16")
+            for cell, (y, x) in enumerate([(5, 60), (40, 40), (60, 100), (80, 50)]):
+                labels[y - 5 : y + 6, x - 4 : x + 5] = cell + 1
+            noise = np.random.default_rng(index).integers(1, 99, (2, *labels.shape))
+            made[f"A{index + 1:02d}"] = ((noise + 50 * (labels > 0)).astype(dtype), labels)
+        return made
+
     def table(self, text, name="cells.csv"):
         (self.root / name).write_text(text, encoding="utf-8")
         return self.root / name

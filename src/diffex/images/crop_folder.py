@@ -9,8 +9,6 @@ from typing import Any, final
 
 import numpy as np
 import pandas as pd
-import tifffile
-from numpy.typing import NDArray
 from PIL import Image
 
 from diffex.base.errors import FolderError, InputError
@@ -22,6 +20,7 @@ from diffex.images.cropping import Border, Crops, crop_field, locate_cells
 from diffex.images.fields import CELL_KEYS, FieldForm, FieldList, list_fields, read_field, read_form
 from diffex.images.label_images import match_label_images, read_labels, require_label_images
 from diffex.images.naming import shown
+from diffex.images.ome_writing import write_ome_tiff
 from diffex.images.writing import place
 
 TABLE = "cells.csv"
@@ -220,7 +219,7 @@ def _write_crops(stage: Path, plan: _Plan, index: int, crops: Crops) -> pd.DataF
     for path in (paths[:1] + masks[:1]) if crops.masks is not None else paths[:1]:
         (stage / path).parent.mkdir(parents=True, exist_ok=True)
     for path, pixels in zip(paths, crops.pixels, strict=True):
-        _write_ome(stage / path, pixels, plan.form)
+        write_ome_tiff(stage / path, pixels, plan.form.channel_names, plan.form.pixel_size_um)
     for path, mask in zip(masks, crops.masks if crops.masks is not None else (), strict=False):
         Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(stage / path)
     known = {"path": paths} | ({} if crops.masks is None else {"mask": masks}) | {"field": name}
@@ -235,14 +234,6 @@ def _rows(own: pd.DataFrame, cells: pd.DataFrame, fields: pd.DataFrame, index: i
     taken = {"mask", *own.columns, *places.columns}
     more = more.rename(columns=lambda name: f"{name}_given" if name in taken else name)
     return pd.concat([own, places, more], axis=1)
-
-
-def _write_ome(path: Path, pixels: NDArray[Any], form: FieldForm) -> None:
-    about: dict[str, Any] = {"axes": "CYX", "Channel": {"Name": list(form.channel_names)}}
-    if form.pixel_size_um is not None:
-        for axis in "XY":
-            about |= {f"PhysicalSize{axis}": form.pixel_size_um, f"PhysicalSize{axis}Unit": "µm"}
-    tifffile.imwrite(path, pixels, ome=True, photometric="minisblack", metadata=about)
 
 
 def _count_cut(crops: Crops) -> int:

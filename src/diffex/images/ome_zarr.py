@@ -13,6 +13,7 @@ from diffex.images import refusals
 from diffex.images.naming import shown
 from diffex.images.stacks import StackHeader, usable_names
 from diffex.images.units import pixel_size_um
+from diffex.images.zarr_chunks import find_cut_chunk
 
 if TYPE_CHECKING:
     import zarr
@@ -28,6 +29,7 @@ _IMAGE_AXES = "cyx"
 class _Level:
     """The finest level of an image."""
 
+    folder: Path
     array: "zarr.Array[Any]"
     axes: tuple[str, ...]
     scale: tuple[float, ...]
@@ -108,12 +110,12 @@ def read_zarr_header(path: Path) -> StackHeader:
     Returns
     -------
     StackHeader
-        Of the finest level; no chunk is read.
+        Of the finest level; no chunk is decoded.
 
     Raises
     ------
     InputError
-        If the folder is no image, holds a volume or a film, or is above 64 megapixels.
+        If the folder is no image, holds a volume or a film, is above 64 megapixels, or a chunk is cut short.
     MissingPartError
         If zarr is not installed.
     """
@@ -123,6 +125,9 @@ def read_zarr_header(path: Path) -> StackHeader:
     dtype = level.array.dtype
     if dtype.kind not in "uifb":
         raise refusals.unreadable(path, f"pixels of type {dtype} are not numbers it knows")
+    cut = find_cut_chunk(level.folder)
+    if cut is not None:
+        raise _damaged_chunk(path, cut.relative_to(path).as_posix())
     return StackHeader(
         size,
         channels,
@@ -156,15 +161,19 @@ def read_zarr(path: Path) -> NDArray[Any]:
         array = np.asarray(level.array[...])
     # Each codec raises errors of its own on damaged bytes; the user needs one sentence.
     except Exception as error:
-        raise InputError(
-            f"{shown(path)} has a chunk that is damaged or cut short ({shown(str(error)[:80])}), expected a "
-            "whole OME-Zarr image: copy it again or leave it out."
-        ) from error
+        raise _damaged_chunk(path, str(error)[:80]) from error
     array = array.reshape([n for axis, n in zip(level.axes, array.shape, strict=True) if axis in _IMAGE_AXES])
     kept = [axis for axis in level.axes if axis in _IMAGE_AXES]
     planes = array.transpose([kept.index(axis) for axis in _IMAGE_AXES if axis in kept])
     planes = planes if "c" in kept else planes[None]
     return planes.astype(np.uint8) * np.uint8(255) if planes.dtype.kind == "b" else planes
+
+
+def _damaged_chunk(path: Path, why: str) -> InputError:
+    return InputError(
+        f"{shown(path)} has a chunk that is damaged or cut short ({shown(why)}), expected a whole OME-Zarr "
+        "image: copy it again or leave it out."
+    )
 
 
 def _number(path: Path) -> int:
@@ -201,6 +210,7 @@ def _finest_level(path: Path) -> _Level:
         array = _open(path)[finest["path"]]
         axes = [axis if isinstance(axis, dict) else {"name": axis} for axis in scales.get("axes", _OLD_AXES)]
         level = _Level(
+            path / str(finest["path"]),
             array,  # type: ignore[arg-type]  # a group has no shape, which the next line finds
             tuple(str(axis["name"]) for axis in axes),
             _scale(len(array.shape), finest, scales),  # type: ignore[union-attr]
