@@ -7,7 +7,14 @@ import typer
 
 from diffex.cli.app import app
 from diffex.cli.explaining import Force, emit_run, target_of
-from diffex.cli.options import ClassifierAddress, Common, ImageOptions, OutFolder, open_with_classifier, spread
+from diffex.cli.options import (
+    ClassifierAddress,
+    Common,
+    ImageOptions,
+    OutFolder,
+    open_with_classifier,
+    spread,
+)
 
 if TYPE_CHECKING:
     from diffex.concepts.describers import Describer

@@ -39,7 +39,7 @@ def test_an_edit_is_judged_by_the_measurement_it_names_and_its_sense():
 
 
 def test_too_little_is_a_failure_and_too_much_else_a_leak():
-    others = {name: 1.0 for name in NAMES[8:]}
+    others = dict.fromkeys(NAMES[8:], 1.0)
     assert verdicts([LARGE], changes_of({"area_um2": 0.2}))[0, 0] == "failed"
     assert verdicts([LARGE], changes_of({"area_um2": 1.0, **others}))[0, 0] == "leaks"
 

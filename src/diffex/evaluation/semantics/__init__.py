@@ -1,1 +1,15 @@
-"""The rows of the semantic method."""
+"""The rows of the semantic method, S1 to S5."""
+
+from diffex.evaluation.bench import SHIPPED, Task
+from diffex.evaluation.semantics.planted import measure_edits, measure_planted
+from diffex.evaluation.semantics.scenes import measure_scenes
+from diffex.evaluation.semantics.searches import measure_cancelling, measure_evaluations
+
+SEMANTICS: tuple[Task, ...] = (
+    Task("S1", "planted semantics found by phrases", (SHIPPED,), measure_planted),
+    Task("S2", "planted semantics of scenes", (SHIPPED,), measure_scenes),
+    Task("S3", "cancelling children", (SHIPPED,), measure_cancelling),
+    Task("S4", "edits do what they say", (SHIPPED,), measure_edits),
+    Task("S5", "evaluations of searches", (SHIPPED,), measure_evaluations),
+)
+"""In the order they run."""

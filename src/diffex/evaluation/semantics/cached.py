@@ -66,7 +66,7 @@ class Cached:
 
     def judged(self, weights: FloatArray) -> PhraseEdits:
         """Give the edits as judged by a linear rule over the factors: logits 0 and the weighted sum."""
-        return self.edits.judged_by(lambda factors: _two_logits(factors, weights))
+        return self.edits.judged_by(lambda factors: two_logits(factors, weights))
 
 
 def cached_edits(bench: Bench) -> Cached:
@@ -96,12 +96,13 @@ def cached_edits(bench: Bench) -> Cached:
     concepts = [subject.editor.concept(n.id, n.phrase or n.name, n.name, n.parent) for n in tree.phrases()]
     edits = PhraseEdits(subject, concepts)
     stage = bench.stage("semantic-edits", [model.state_hash(), tree.as_dict(), config.model_dump(), count])
-    _fill(edits, stage / "edits.npz")
+    fill_or_open(edits, stage / "edits.npz")
     known = quantities(chosen.channel_names, chosen.pixel_size_um)
     return Cached(tree, chosen, edits, real.std(axis=0).to_numpy(), known, reader, card)
 
 
-def _fill(edits: PhraseEdits, kept: Path) -> None:
+def fill_or_open(edits: PhraseEdits, kept: Path) -> None:
+    """Render all edits and keep them, or read them where they are kept."""
     if kept.is_file():
         with np.load(kept, allow_pickle=False) as found:
             edits.logits, edits.changes, edits.sizes = found["logits"], found["changes"], found["sizes"]
@@ -111,7 +112,7 @@ def _fill(edits: PhraseEdits, kept: Path) -> None:
     np.savez_compressed(kept, logits=edits.logits, changes=edits.changes, sizes=edits.sizes)
 
 
-def _two_logits(factors: FloatArray, weights: FloatArray) -> FloatArray:
+def two_logits(factors: FloatArray, weights: FloatArray) -> FloatArray:
+    """Give the logits of a linear rule over factors ``(..., d)``: 0 and the weighted sum."""
     score = factors @ weights
     return np.stack([np.zeros_like(score), score], axis=-1)
-

@@ -14,7 +14,7 @@ from diffex.effects.intervals import mean_intervals
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.measurements import Quantity
 
-DONE, FAILED, LEAKS, UNCHECKED = "done", "failed", "leaks", "unchecked"
+VERDICTS = DONE, FAILED, LEAKS, UNCHECKED = "done", "failed", "leaks", "unchecked"
 
 
 @final

@@ -90,8 +90,18 @@ def explain_semantics(
     classifier.check_unchanged(before)
     return Explanation(
         summary=summarise(
-            images, chosen, classifier, model, address, gates, table, tree, raced, config, labels_given
-        ),
+            images,
+            chosen,
+            classifier,
+            model,
+            gates,
+            table,
+            config,
+            address=address,
+            phrases=len(nodes),
+            raced=raced,
+            labels_given=labels_given,
+        ),  # fmt: skip
         effects=table,
         cells=_cells(chosen, subject, edits.effects(target), concepts),
         examples=examples,

@@ -102,7 +102,7 @@ class SemanticExplainer:
         """
         device = resolve_device(self.device)
         if classifier is None:
-            folder = Path(self.folder) if self.folder is not None else Path(tempfile.mkdtemp(prefix="diffex-"))
+            folder = Path(self.folder or tempfile.mkdtemp(prefix="diffex-"))
             classifier, _ = fit_black_box(images, folder / _CLASSIFIER, device=device)
         tree = self.tree or (self.describer or OfflineDescriber()).describe(images, None)
         address = str(shipped_text_model()) if self.editor == "shipped" else self.editor
@@ -128,7 +128,9 @@ class SemanticExplainer:
             If nothing was fitted or loaded yet.
         """
         model = self._fitted()
-        config = (self.config or SemanticConfig(target=self.target)).model_copy(update={"target": self.target})
+        config = (self.config or SemanticConfig(target=self.target)).model_copy(
+            update={"target": self.target}
+        )
         images = align_labels(images, model.classifier.card)
         transcript = () if self.describer is None else self.describer.transcript
         return explain_semantics(

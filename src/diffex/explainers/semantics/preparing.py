@@ -115,7 +115,7 @@ def check_form(images: Images, model: TextModel) -> None:
 
 
 def _gates(real: NDArray[np.float64], null: NDArray[np.float64], target: int) -> tuple[Gate, ...]:
-    """Does re-rendering alone change what the classifier says?"""
+    """Ask whether re-rendering alone changes what the classifier says."""
     same = float((real.argmax(1) == null.argmax(1)).mean())
     order = float(spearmanr(margin_of(real, target), margin_of(null, target)).statistic)
     return (
@@ -123,4 +123,3 @@ def _gates(real: NDArray[np.float64], null: NDArray[np.float64], target: int) ->
         Gate("kept_order", "rank correlation of margins before and after rendering again", order, _KEPT_ORDER,
              True),
     )  # fmt: skip
-

@@ -44,7 +44,7 @@ class Outcome:
 
 
 def p_beyond(found: Intervals, least: float) -> FloatArray:
-    """p of "the effect is no larger than `least`", two-sided, from a t interval.
+    """P of "the effect is no larger than `least`", two-sided, from a t interval.
 
     Parameters
     ----------

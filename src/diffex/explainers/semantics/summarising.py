@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from diffex.classifiers import Classifier
-from diffex.concepts import ConceptTree
 from diffex.effects.replication import replication_units
-from diffex.explainers.semantics.checking import DONE, FAILED, LEAKS, UNCHECKED
+from diffex.explainers.semantics.checking import DONE, FAILED, LEAKS, UNCHECKED, VERDICTS
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.generators import Gate
 from diffex.generators.text.model import TextModel
 from diffex.images import Images
+
+_PARTS = ("diffex", "torch", "diffusers", "transformers", "numpy")
 
 
 def summarise(
@@ -22,12 +23,13 @@ def summarise(
     chosen: Images,
     classifier: Classifier,
     model: TextModel,
-    address: str,
     gates: tuple[Gate, ...],
     table: pd.DataFrame,
-    tree: ConceptTree,
-    raced: int,
     config: SemanticConfig,
+    *,
+    address: str,
+    phrases: int,
+    raced: int,
     labels_given: bool,
 ) -> dict[str, Any]:
     """Write the head of the run, in plain values.
@@ -40,18 +42,18 @@ def summarise(
         The thing explained.
     model : TextModel
         What edited.
-    address : str
-        Where it comes from.
     gates : tuple of Gate
         Of re-rendering.
     table : DataFrame
         Ranked effects.
-    tree : ConceptTree
-        The phrases.
-    raced : int
-        How many phrases were edited into all images.
     config : SemanticConfig
         Target and seed.
+    address : str
+        Where the text model comes from.
+    phrases : int
+        Of the tree.
+    raced : int
+        How many phrases were edited into all images.
     labels_given : bool
         Whether classes came with the images.
 
@@ -86,15 +88,15 @@ def summarise(
         },
         "counts": {
             "images": len(chosen), "by_class": chosen.class_counts(), "groups": groups,
-            "concepts": len(tree.phrases()), "merged": len(tree.phrases()), "on_all_images": raced,
+            "concepts": phrases, "merged": phrases, "on_all_images": raced,
             "selection": 0, "estimation": len(chosen),
-            **{f"edits_{word}": int((table["edit"] == word).sum()) for word in (DONE, FAILED, LEAKS, UNCHECKED)},
+            **{f"edits_{word}": int((table["edit"] == word).sum()) for word in VERDICTS},
         },
         "splits": {"selection": [], "estimation": list(chosen.ids)},
         "unit": unit,
         "labels_are_predictions": not labels_given,
         "warnings": warnings(table),
-        "versions": {name: version(name) for name in ("diffex", "torch", "diffusers", "transformers", "numpy")},
+        "versions": {name: version(name) for name in _PARTS},
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "search": {"kind": config.search, "depth": config.steps, "guidance": config.guidance},
     }  # fmt: skip
