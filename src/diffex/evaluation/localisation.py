@@ -51,7 +51,7 @@ class Localisation:
         Interval
             Over images.
         """
-        value, low, high = (float(number) for number in self.table.loc[measure])
+        value, low, high = self.table.loc[measure].to_numpy(dtype=np.float64).tolist()
         return Interval(value, low, high, len(self.images), len(self.images), "images")
 
 
