@@ -14,9 +14,16 @@ from diffex.evaluation.attributes import ATTRIBUTES
 from diffex.evaluation.bench import Bench, Task
 from diffex.evaluation.rows import REPORTED, Measured, Row, judged, write_results
 from diffex.evaluation.rules import RULES
+from diffex.evaluation.semantics import SEMANTICS
+from diffex.evaluation.truth import TRUTH
 
 _log = logging.getLogger("diffex")
-SUITES: Mapping[str, tuple[Task, ...]] = {"attributes": ATTRIBUTES, "rules": RULES}
+SUITES: Mapping[str, tuple[Task, ...]] = {
+    "attributes": ATTRIBUTES,
+    "rules": RULES,
+    "semantics": SEMANTICS,
+    "truth": TRUTH,
+}
 
 
 def run_suite(

@@ -107,12 +107,38 @@ def _train(
     network.cpu()
 
 
-def true_effects(
+@final
+@dataclass(frozen=True, eq=False)
+class Interventions:
+    """What exact interventions do, cell by cell, per standard deviation of the factor.
+
+    Parameters
+    ----------
+    margins : dict of str to ndarray of shape (n, 12)
+        Change of the target's margin, by classifier.
+    reads : ndarray, shape (n, 12, outputs)
+        Change of what the reader sees, by factor changed.
+    """
+
+    margins: dict[str, FloatArray]
+    reads: FloatArray
+
+    def effects(self, name: str) -> FloatArray:
+        """Give the true effect of every factor on a classifier, ``(12,)``."""
+        return np.asarray(self.margins[name].mean(axis=0))
+
+    def errors(self, name: str) -> FloatArray:
+        """Give the standard error of `effects`, ``(12,)``: the cells are a sample."""
+        values = self.margins[name]
+        return np.asarray(values.std(axis=0, ddof=1) / np.sqrt(len(values)))
+
+
+def intervene(
     voices: Mapping[str, Classifier], target: int, reader: Classifier, count: int, seed: int
-) -> tuple[dict[str, FloatArray], FloatArray, FloatArray]:
+) -> Interventions:
     """Intervene on every factor exactly, with the same noise on both sides.
 
-    ``tau_j = mean over cells of [ f(do(f_j + s)) - f(do(f_j - s)) ] / (2 s)``, s = `STEP`.
+    ``[ f(do(f_j + s)) - f(do(f_j - s)) ] / (2 s)`` for every cell, s = `STEP`.
 
     Parameters
     ----------
@@ -121,7 +147,68 @@ def true_effects(
     target : int
         Index of the class.
     reader : Classifier
-        Reads factors; its response is measured on the same pictures.
+        Of any outputs; their response is measured on the same pictures.
+    count : int
+        Cells.
+    seed : int
+        Of the cells, not used elsewhere.
+
+    Returns
+    -------
+    Interventions
+        Cell by cell.
+    """
+    cells = PlantedCells()
+    factors = cells.sample_factors(count, seed)
+    seeds = seed * 1_000_000 + np.arange(count)
+    margins = {name: np.zeros((count, len(FACTORS))) for name in voices}
+    reads = np.zeros((count, len(FACTORS), reader.outputs))
+    for j, factor in enumerate(FACTORS):
+        sides = [cells.render(cells.do(factors, factor, delta=way * STEP), seeds) for way in (1, -1)]
+        for name, voice in voices.items():
+            up, down = (margin_of(logits_of(voice, x, _RANGE), target) for x in sides)
+            margins[name][:, j] = (up - down) / (2 * STEP)
+        read_up, read_down = (logits_of(reader, x, _RANGE) for x in sides)
+        reads[:, j] = (read_up - read_down) / (2 * STEP)
+    return Interventions(margins, reads)
+
+
+def reader_r2(reader: Classifier, count: int, seed: int) -> FloatArray:
+    """Measure how well factors are read off the cells that `intervene` starts from.
+
+    Parameters
+    ----------
+    reader : Classifier
+        Reads the twelve factors.
+    count : int
+        Cells.
+    seed : int
+        Of the cells.
+
+    Returns
+    -------
+    ndarray, shape (12,)
+        R2 of each factor.
+    """
+    cells = PlantedCells()
+    factors = cells.sample_factors(count, seed)
+    x = cells.render(factors, seed * 1_000_000 + np.arange(count))
+    return r2_of(logits_of(reader, x, _RANGE), factors)
+
+
+def true_effects(
+    voices: Mapping[str, Classifier], target: int, reader: Classifier, count: int, seed: int
+) -> tuple[dict[str, FloatArray], FloatArray, FloatArray]:
+    """Average what `intervene` finds over the cells.
+
+    Parameters
+    ----------
+    voices : mapping of str to Classifier
+        The classifiers.
+    target : int
+        Index of the class.
+    reader : Classifier
+        Reads factors.
     count : int
         Cells.
     seed : int
@@ -132,19 +219,9 @@ def true_effects(
     (dict of str to ndarray of shape (12,), ndarray of shape (12, 12), ndarray of shape (12,))
         Effect of every factor on every classifier; response and R2 of the reader.
     """
-    cells = PlantedCells()
-    factors = cells.sample_factors(count, seed)
-    seeds = seed * 1_000_000 + np.arange(count)
-    truth = {name: np.zeros(len(FACTORS)) for name in voices}
-    response = np.zeros((len(FACTORS), len(FACTORS)))
-    for j, factor in enumerate(FACTORS):
-        sides = [cells.render(cells.do(factors, factor, delta=way * STEP), seeds) for way in (1, -1)]
-        for name, voice in voices.items():
-            up, down = (margin_of(logits_of(voice, x, _RANGE), target) for x in sides)
-            truth[name][j] = float((up - down).mean()) / (2 * STEP)
-        read_up, read_down = (logits_of(reader, x, _RANGE) for x in sides)
-        response[j] = (read_up - read_down).mean(axis=0) / (2 * STEP)
-    return truth, response, r2_of(logits_of(reader, cells.render(factors, seeds), _RANGE), factors)
+    found = intervene(voices, target, reader, count, seed)
+    truth = {name: found.effects(name) for name in voices}
+    return truth, found.reads.mean(axis=0), reader_r2(reader, count, seed)
 
 
 def r2_of(read: NDArray[np.float64], factors: NDArray[np.float64]) -> FloatArray:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from diffex.effects.arrays import SIGNS, FloatArray, IntArray
@@ -21,7 +22,33 @@ _RENDER_NOISE = 0.05
 def discoveries(
     screen: Screen, tested: IntArray, calibrating: IntArray, beside: IntArray, seed: int, q: float = 0.05
 ) -> IntArray:
-    """Test some concepts of a matrix exactly as an explanation does, and list those found.
+    """Test some concepts of a matrix and list those found; see `tested_table`.
+
+    Parameters
+    ----------
+    screen : Screen
+        The matrix.
+    tested, calibrating, beside : ndarray of int
+        Positions of concepts and of random directions.
+    seed : int
+        Of the halves and the null.
+    q : float, default 0.05
+        False discovery rate.
+
+    Returns
+    -------
+    ndarray of int
+        Positions (in the matrix) of the significant concepts, of either sign. The calibrating directions are
+        controls, as in an explanation.
+    """
+    table = tested_table(screen, tested, calibrating, beside, seed, q)
+    return np.unique(table.loc[table["significant"], "concept"].to_numpy(dtype=np.int64))
+
+
+def tested_table(
+    screen: Screen, tested: IntArray, calibrating: IntArray, beside: IntArray, seed: int, q: float = 0.05
+) -> pd.DataFrame:
+    """Test some concepts of a matrix exactly as an explanation does.
 
     Images are one unit of replication each: with groups the test against zero would be weaker, and fewer
     false discoveries would prove less.
@@ -41,9 +68,8 @@ def discoveries(
 
     Returns
     -------
-    ndarray of int
-        Positions (in the matrix) of the significant concepts, of either sign. The calibrating directions are
-        controls, as in an explanation.
+    DataFrame
+        As of `effect_table`, by rank; ``concept`` is the position in the matrix.
     """
     kept = np.concatenate([tested, calibrating])
     half = selection_half(len(screen.effects), None, seed)
@@ -70,7 +96,7 @@ def discoveries(
         claimed=np.arange(len(kept)) < len(tested),
         settings=TableSettings(q=q, rank_repeats=2, seed=seed),
     )
-    return np.unique(kept[table.loc[table["significant"], "concept"].to_numpy(dtype=np.int64)])
+    return table.assign(concept=kept[table["concept"].to_numpy(dtype=np.int64)])
 
 
 def redrawn(positions: IntArray, concepts: int, seed: int) -> tuple[IntArray, IntArray, IntArray]:
