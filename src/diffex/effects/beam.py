@@ -1,4 +1,4 @@
-"""The published searches, as peers: the beam of the released code, and the beam of the paper's Algorithm 1."""
+"""The published searches, as peers: the beam of the released code, and the paper's Algorithm 1."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,8 +1,9 @@
-"""Best-first racing over a tree of concepts: measure all a little, and more and more what may still matter."""
+"""Best-first racing over a tree of concepts: measure all a little, then more what may still matter."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Literal, final
 
@@ -206,7 +207,7 @@ def race_tree(
     race = _Race(measure, np.random.default_rng(how.seed).permutation(images), len(tree.parents))
     _first_stage(race, tree, editable, stages[0], how)
     alive = np.flatnonzero(race.used)
-    for count, following in zip(stages, stages[1:], strict=False):
+    for count, following in pairwise(stages):
         chance = how.lost / (len(stages) - 1)
         alive = alive[_may_belong(race.seen(alive, count), how, chance)]
         race.extend(alive, following)
@@ -324,7 +325,7 @@ def _states(editable: BoolArray, used: IntArray, alive: IntArray) -> tuple[NodeS
 
 
 def _stages(how: RaceSettings, images: int) -> list[int]:
-    growing = all(a < b for a, b in zip(how.stages, how.stages[1:], strict=False))
+    growing = all(a < b for a, b in pairwise(how.stages))
     if not how.stages or how.stages[0] < 2 or not growing:
         raise InputError(f"stages got {how.stages}, expected growing numbers of images from 2.")
     if images < 2:
