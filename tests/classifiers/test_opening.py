@@ -180,15 +180,10 @@ def test_pickled_files_are_refused_unread(tmp_path, name):
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("address", ["", "nowhere", "http:thing", "clip:openai/clip"])
+@pytest.mark.parametrize("address", ["", "nowhere", "http:thing"])
 def test_unknown_addresses_list_the_forms(address):
     with pytest.raises(ClassifierError, match=r"hf:ORG/NAME.*py:MODULE:CALLABLE"):
         open_classifier(address)
-
-
-def test_clip_is_not_there_yet():
-    with pytest.raises(ClassifierError, match="semantics method"):
-        open_classifier("clip:openai/clip")
 
 
 def test_export_refuses_what_it_cannot_write(classifier, tmp_path):

@@ -130,7 +130,7 @@ class TestFits:
         assert "needs at least 40" in sentence
 
     def test_classifier_that_is_none(self, refused, line, make, command):
-        for address in ("nowhere", "net.pth", "net.onnx", "py:nothing:here", "py:x", "clip:a/b"):
+        for address in ("nowhere", "net.pth", "net.onnx", "py:nothing:here", "py:x"):
             sentence = refused(*line(command, make.cells(), "--classifier", address))
             assert address.split(":")[-1] in sentence
 

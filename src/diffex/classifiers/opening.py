@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from diffex.base.errors import ClassifierError
+from diffex.classifiers.adapters.clip import open_clip
 from diffex.classifiers.adapters.exported import open_exported
 from diffex.classifiers.adapters.huggingface import open_huggingface
 from diffex.classifiers.adapters.onnx_file import open_onnx
@@ -13,7 +14,8 @@ from diffex.classifiers.classifier import Classifier
 from diffex.images.images import Images
 
 _FORMS = (
-    "a diffex classifier folder, FILE.pt2, FILE.onnx, timm:NAME, hf:ORG/NAME, hf:FOLDER or py:MODULE:CALLABLE"
+    "a diffex classifier folder, FILE.pt2, FILE.onnx, timm:NAME, hf:ORG/NAME, hf:FOLDER, "
+    "clip:ORG/NAME?labels=A,B or py:MODULE:CALLABLE"
 )
 _PICKLED = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib", ".jit")
 
@@ -25,10 +27,11 @@ def open_classifier(address: str, images: Images | None = None) -> Classifier:
     ----------
     address : str
         A diffex classifier folder, ``FILE.pt2`` (torch.export), ``FILE.onnx``, ``timm:NAME``,
-        ``hf:ORG/NAME``, ``hf:FOLDER`` or ``py:MODULE:CALLABLE``. Nothing is ever unpickled.
+        ``hf:ORG/NAME``, ``hf:FOLDER``, ``clip:ORG/NAME?labels=A,B`` or ``py:MODULE:CALLABLE``. Nothing is
+        ever unpickled.
     images : Images, optional
-        What is to be explained: checked against the card, and the source of the card for
-        ``py:`` addresses without one.
+        What is to be explained: checked against the card, the source of the card for ``py:`` addresses
+        without one, and of the labels for ``clip:`` addresses without any.
 
     Returns
     -------
@@ -74,10 +77,7 @@ def _open_scheme(scheme: str, rest: str, address: str, images: Images | None) ->
         return open_huggingface(rest, address)
     if scheme == "py":
         return open_python(rest, address, images)
-    raise ClassifierError(
-        f"--classifier got {address}: clip: comes with the semantics method, which is not there yet; "
-        f"use {_FORMS}."
-    )
+    return open_clip(rest, () if images is None else images.class_names)
 
 
 def _open_folder(path: Path, address: str) -> Classifier:

@@ -22,7 +22,9 @@ ModelFolder = Annotated[Path, typer.Option("--model", help="Folder made by diffe
 ClassifierAddress = Annotated[
     str | None,
     typer.Option(
-        "--classifier", help="Folder, FILE.pt2, FILE.onnx, timm:NAME, hf:ORG/NAME or py:MODULE:CALLABLE."
+        "--classifier",
+        help="Folder, FILE.pt2, FILE.onnx, timm:NAME, hf:ORG/NAME, clip:ORG/NAME?labels=A,B or "
+        "py:MODULE:CALLABLE.",
     ),
 ]
 

@@ -69,19 +69,35 @@ def open_huggingface(name: str, address: str) -> Classifier:
             f"hf:{name} cannot be opened ({reason}), expected an image classifier with safetensors "
             "weights: check the name, the network connection or the folder."
         ) from error
-    card = card_from_processor(_processor_fields(name), model.config)
+    card = card_from_processor(processor_fields(name), model.config)
     return Classifier(HuggingFaceNetwork(model), card, differentiable=True, address=address)
 
 
-def _processor_fields(name: str) -> dict[str, Any]:
-    """Read the settings only: making the processor would need torchvision."""
+def processor_fields(name: str) -> dict[str, Any]:
+    """Read the settings of an image processor; making the processor would need torchvision.
+
+    Parameters
+    ----------
+    name : str
+        ``ORG/NAME`` on the hub, or a local folder.
+
+    Returns
+    -------
+    dict
+        As in ``preprocessor_config.json``.
+
+    Raises
+    ------
+    ClassifierError
+        If there is none.
+    """
     from transformers.image_processing_utils import BaseImageProcessor
 
     try:
         return dict(BaseImageProcessor.get_image_processor_dict(name)[0])
     except OSError as error:
         raise ClassifierError(
-            f"hf:{name} has no preprocessor_config.json, which says how pixels are normalised: "
+            f"{name} has no preprocessor_config.json, which says how pixels are normalised: "
             "save its image processor into the folder too."
         ) from error
 
