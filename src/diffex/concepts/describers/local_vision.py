@@ -26,7 +26,7 @@ class LocalDescriber:
     ----------
     name : str
         ``ORG/NAME`` on the hub, or a local folder written by ``save_pretrained`` of an image-text-to-text
-        model and its processor, with a chat template. Weights must be safetensors; no code of the model is run.
+        model and its processor, with a chat template. Weights must be safetensors; no code of its is run.
     cache : Path, optional
         Folder of answers by content (prompt, pictures, name); a second run asks nothing. None keeps none.
     max_images : int, default 8
