@@ -10,6 +10,8 @@ import torch
 
 if TYPE_CHECKING:
     from diffex.generators import DiffusionAutoencoder
+    from diffex.generators.text.config import TextConfig
+    from diffex.generators.text.model import TextModel
 
 STRICT = os.environ.get("DIFFEX_STRICT") == "1"
 
@@ -79,3 +81,43 @@ def data_set(data_dir: Path) -> Callable[[str], Path]:
         return data_dir / name
 
     return find
+
+
+@pytest.fixture(scope="session")
+def text_config() -> "TextConfig":
+    """Give the smallest text-to-image model: 32 px, a few steps."""
+    from diffex.generators.text.config import TextConfig
+
+    return TextConfig(
+        size=32,
+        vae_widths=(8, 8, 8),
+        latent_channels=8,
+        unet_widths=(16, 16, 16),
+        text_width=16,
+        text_layers=1,
+        tokens=16,
+        vae_steps=2,
+        vae_batch=4,
+        steps=4,
+        batch_size=4,
+    )
+
+
+@pytest.fixture(scope="session")
+def text_model(text_config: "TextConfig") -> "TextModel":
+    """Give an untrained text-to-image model of three channels, always the same."""
+    from diffex.generators.text import networks
+    from diffex.generators.text.model import TextModel
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        tokenizer = networks.make_tokenizer(["large nucleus", "small cell"], text_config.tokens)
+        vae = networks.make_autoencoder(text_config, 3)
+        vae.register_to_config(scaling_factor=6.0)  # latents of about unit spread
+        return TextModel(
+            vae,
+            networks.make_text_encoder(text_config, tokenizer),
+            tokenizer,
+            networks.make_unet(text_config),
+            networks.make_scheduler(),
+        )

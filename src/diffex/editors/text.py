@@ -6,11 +6,12 @@ from typing import final
 import torch
 from torch import Tensor
 
+from diffex.base.errors import InputError
 from diffex.base.noise import noise_for
 from diffex.concepts import Concept
 from diffex.editors.editor import Inversion
 from diffex.generators.text.model import TextModel
-from diffex.generators.text.scaling import from_unit, to_unit
+from diffex.generators.text.scaling import from_unit, resized, to_unit
 
 
 @final
@@ -20,7 +21,8 @@ class TextEditor:
     The image's latents are noised with independent noise at every step; what the model misses of each step
     is kept, and added again when the image is rendered (Huberman-Spiegelglas et al., CVPR 2024; LEDITS++,
     Brack et al., CVPR 2024, without its masks). Without a phrase the steps lead back to the latents exactly,
-    so the null edit is the autoencoder's reconstruction. A phrase adds
+    so the null edit is the autoencoder's reconstruction. What that misses of the image, its noise and finest
+    detail, is kept too and added to every rendering: the null edit is then the image itself. A phrase adds
     ``guidance * strength * (noise given the phrase - noise given none)`` at every step.
 
     Parameters
@@ -38,6 +40,8 @@ class TextEditor:
         Of an edit of strength 1.
     seed : int, default 0
         Of the noise.
+    size : (int, int), optional
+        Height and width of the images where they are not the model's; they are resized to it and back.
     """
 
     def __init__(
@@ -49,7 +53,9 @@ class TextEditor:
         reach: float = 0.75,
         guidance: float = 6.0,
         seed: int = 0,
+        size: tuple[int, int] | None = None,
     ) -> None:
+        self.size = size or (model.size, model.size)
         self.model, self.value_range, self.guidance, self.seed = model, value_range, guidance, seed
         signal = model.scheduler.alphas_cumprod.double()
         times = torch.linspace(reach * (len(signal) - 1), 0, steps + 1)[:-1].round().long()
@@ -110,8 +116,15 @@ class TextEditor:
         Inversion
             Codes are the latents, flattened; the noise holds, along the channels, the start and what is
             missed of each step.
+
+        Raises
+        ------
+        InputError
+            If the images are of another size or number of channels.
         """
-        latents = self.model.encode(to_unit(x, self.value_range).to(self.model.device))
+        check_form(x, (self.model.channels, *self.size))
+        y = resized(to_unit(x, self.value_range), (self.model.size, self.model.size))
+        latents = self.model.encode(y.to(self.model.device))
         text = self._empty.expand(len(x), -1, -1)
         levels = [
             self._alpha[k] * latents + self._sigma[k] * self._draw(latents, ids, k)
@@ -123,13 +136,14 @@ class TextEditor:
             noise = self.model.predict_noise(levels[k], time, text)
             missed.append(levels[k + 1] - self._step(k, levels[k], noise))
         kept = torch.cat([levels[0], *missed], dim=1).cpu()
-        return Inversion(ids, latents.flatten(1).cpu(), kept)
+        residual = x - self._decode(latents)
+        return Inversion(ids, latents.flatten(1).cpu(), kept, residual)
 
     def null(self, inversion: Inversion) -> Tensor:
-        """Render without a phrase, ``(n, c, h, w)``: the autoencoder's reconstruction."""
+        """Render without a phrase, ``(n, c, h, w)``: the image again."""
         side = inversion.noise.shape[2:]
         latents = inversion.codes.view(len(inversion), -1, *side)
-        return self._decode(latents.to(self.model.device))
+        return self._rendered(latents.to(self.model.device), inversion)
 
     def edit(self, inversion: Inversion, concept: Concept, strength: float) -> Tensor:
         """Render led towards a phrase, or away from it where `strength` is negative."""
@@ -154,7 +168,7 @@ class TextEditor:
         if not edits:
             return self.null(inversion)
         count = len(inversion)
-        start, *missed = inversion.noise.to(self.model.device).split(self._latent_channels(), dim=1)
+        start, *missed = torch.split(inversion.noise.to(self.model.device), self._latent_channels(), dim=1)
         texts = torch.cat([self._empty, *(self._text(concept) for concept, _ in edits)])
         texts = texts.repeat_interleave(count, dim=0)
         latents = start
@@ -166,7 +180,7 @@ class TextEditor:
             for (_, strength), given in zip(edits, led, strict=True):
                 noise = noise + self.guidance * strength * (given - plain)
             latents = self._step(k, latents, noise) + missed[k]
-        return self._decode(latents)
+        return self._rendered(latents, inversion)
 
     def _text(self, concept: Concept) -> Tensor:
         return self._empty + concept.direction.to(self._empty).view_as(self._empty)
@@ -175,7 +189,7 @@ class TextEditor:
         return int(self.model.unet.config.in_channels)
 
     def _draw(self, latents: Tensor, ids: tuple[str, ...], k: int) -> Tensor:
-        return noise_for(ids, f"text {k}", tuple(latents.shape[1:]), self.seed).to(latents)
+        return noise_for(ids, tuple(latents.shape[1:]), "text", k, self.seed).to(latents)
 
     def _step(self, k: int, latents: Tensor, noise: Tensor) -> Tensor:
         """Mean of one step of the stochastic DPM-Solver++ of first order, from noise level k to k + 1."""
@@ -189,5 +203,26 @@ class TextEditor:
         ratio = next_sigma * alpha / (sigma * next_alpha)  # e^-h
         return (next_sigma / sigma) * ratio * latents + next_alpha * (1 - ratio**2) * clean
 
+    def _rendered(self, latents: Tensor, inversion: Inversion) -> Tensor:
+        image = self._decode(latents)
+        return image if inversion.residual is None else (image + inversion.residual).clamp(*self.value_range)
+
     def _decode(self, latents: Tensor) -> Tensor:
-        return from_unit(self.model.decode(latents).float(), self.value_range).cpu()
+        y = resized(self.model.decode(latents).float(), self.size)
+        return from_unit(y, self.value_range).cpu()
+
+
+def check_form(x: Tensor, form: tuple[int, int, int]) -> None:
+    """Refuse images ``(n, c, h, w)`` that are not of the editor's form ``(c, h, w)``.
+
+    Raises
+    ------
+    InputError
+        If they are not.
+    """
+    if tuple(x.shape[1:]) != form:
+        got, wanted = (" x ".join(map(str, each)) for each in (x.shape[1:], form))
+        raise InputError(
+            f"The text editor got images of {got}, expected {wanted} (channels, height, width): give the "
+            "editor their size, choose channels, or fit a text model to these images."
+        )

@@ -1,5 +1,6 @@
 """Train a small text-to-image model on captioned images."""
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, final
@@ -12,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextModel
 
-from diffex.base.errors import InputError
-from diffex.base.files import load_tensors, save_tensors
+from diffex.base.errors import FolderError, InputError
+from diffex.base.files import load_tensors, read_json, save_tensors, write_json
 from diffex.base.hashing import hash_value
 from diffex.generators.text.config import TextConfig
 from diffex.generators.text.model import TextModel
@@ -51,7 +52,9 @@ class AutoencoderTask(nn.Module):
         self._crop, self._kl = config.vae_crop, config.kl
 
     def forward(self, step: int, generator: torch.Generator, y: Tensor) -> dict[str, Tensor]:
-        """Absolute error of pixels and of their differences, and the latents' divergence.
+        """Squared error of pixels and of their differences, and the latents' divergence.
+
+        Squares, since absolute errors let sparse bright spots vanish.
 
         Parameters
         ----------
@@ -71,10 +74,9 @@ class AutoencoderTask(nn.Module):
         found = self.vae.encode(y).latent_dist
         noise = torch.randn(found.mean.shape, generator=generator).to(y)
         again = self.vae.decode(found.mean + found.std * noise).sample
-        pixels = (again - y).abs().mean()
-        edges = (again.diff(dim=2) - y.diff(dim=2)).abs().mean() + (
-            again.diff(dim=3) - y.diff(dim=3)
-        ).abs().mean()
+        missed = again - y
+        pixels = missed.square().mean()
+        edges = missed.diff(dim=2).square().mean() + missed.diff(dim=3).square().mean()
         kl = 0.5 * (found.mean.square() + found.var - 1 - found.logvar).mean()
         return {"loss": pixels + _EDGES * edges + self._kl * kl, "pixels": pixels, "edges": edges, "kl": kl}
 
@@ -156,7 +158,7 @@ def fit_text_model(
     device : torch.device
         Where to train.
     start : TextModel, optional
-        Train this one further; its autoencoder and words are kept.
+        Train a copy of this one further; its autoencoder and words are kept.
     vocabulary : sequence of str, optional
         Further words that shall be tokens of their own.
 
@@ -168,9 +170,13 @@ def fit_text_model(
     Raises
     ------
     InputError
-        If counts or sizes disagree, or no image has a phrase.
+        If counts, sizes or channels disagree, no image has a phrase, or one is too long.
+    FolderError
+        If the folder holds a training of other images, captions or settings.
     """
-    _check(images, phrases, config)
+    _check(images, phrases, config, start)
+    claim(folder, training_of(images, phrases, config, vocabulary, start))
+    start = copy.deepcopy(start)
     tokenizer = (
         start.tokenizer
         if start
@@ -180,7 +186,12 @@ def fit_text_model(
     unet = start.unet if start else _seeded(config, lambda: make_unet(config))
     encoder = start.text_encoder if start else _seeded(config, lambda: make_text_encoder(config, tokenizer))
     model = TextModel(vae, encoder, tokenizer, unet, make_scheduler()).to(device)
+    for phrase in {phrase for said in phrases for phrase in said}:
+        model.check_phrase(phrase)
     latents = _latents(model, images, folder / "latents.safetensors")
+    if start is None:
+        _scale_latents(vae, latents)
+    latents *= vae.config.scaling_factor
     unet.requires_grad_(True)
     encoder.requires_grad_(True)
 
@@ -229,11 +240,56 @@ def draw_caption(phrases: Sequence[str], config: TextConfig, generator: torch.Ge
     return ", ".join(phrases[i] for i in chosen)
 
 
-def _check(images: Images, phrases: Sequence[Sequence[str]], config: TextConfig) -> None:
+def training_of(
+    images: Images,
+    phrases: Sequence[Sequence[str]],
+    config: TextConfig,
+    vocabulary: Sequence[str] = (),
+    start: TextModel | None = None,
+) -> str:
+    """Hash what a training follows from; parameters as for `fit_text_model`."""
+    settings = [images.fingerprint(), phrases, config.model_dump(mode="json"), vocabulary]
+    return hash_value([*settings, None if start is None else start.state_hash()])
+
+
+def claim(folder: Path, training: str) -> None:
+    """Refuse a folder with another training, whose parts would be taken for this one's.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets ``text.json``.
+    training : str
+        From `training_of`.
+
+    Raises
+    ------
+    FolderError
+        If it holds another.
+    """
+    wanted, path = {"training": training}, folder / "text.json"
+    if not path.is_file():
+        write_json(path, wanted)
+    elif read_json(path) != wanted:
+        raise FolderError(f"{folder} holds a training of other images, captions or settings: name a new one.")
+
+
+def _check(
+    images: Images, phrases: Sequence[Sequence[str]], config: TextConfig, start: TextModel | None
+) -> None:
     if len(images) != len(phrases):
         raise InputError(f"phrases got {len(phrases)} lists, expected one for each of {len(images)} images.")
-    if images.size != (config.size, config.size):
-        raise InputError(f"images are {images.size} px, expected {config.size} x {config.size}: resize them.")
+    size = config.size if start is None else start.size
+    if images.size != (size, size):
+        raise InputError(
+            f"images are {images.size[0]} x {images.size[1]} px, the text model renders {size} x {size}: "
+            "resize them, or set the size of the model."
+        )
+    if start is not None and images.channels != start.channels:
+        raise InputError(
+            f"images have {images.channels} channels, the model to train further has {start.channels}: "
+            "choose channels, or train one from the start."
+        )
     if not any(phrases):
         raise InputError("no image has a caption: give a column of captions, or let them be measured.")
 
@@ -277,25 +333,25 @@ def _fit_autoencoder(images: Images, config: TextConfig, folder: Path, device: t
 
 
 def _latents(model: TextModel, images: Images, kept: Path) -> Tensor:
-    """Encode all images, and let the autoencoder scale latents to unit spread."""
+    """Encode all images; not scaled."""
     if not kept.is_file():
-        model.vae.register_to_config(scaling_factor=1.0)
-        parts = [
-            model.encode(
-                to_unit(
-                    images.read(np.arange(i, min(i + _ENCODED_AT_ONCE, len(images)))), images.value_range
-                ).to(model.device)
-            ).cpu()
-            for i in range(0, len(images), _ENCODED_AT_ONCE)
-        ]
+        scale = float(model.vae.config.scaling_factor)
+        parts = []
+        for first in range(0, len(images), _ENCODED_AT_ONCE):
+            x = images.read(np.arange(first, min(first + _ENCODED_AT_ONCE, len(images))))
+            parts.append(model.encode(to_unit(x, images.value_range).to(model.device)).cpu() / scale)
         save_tensors(kept, {"latents": torch.cat(parts)})
-    raw = load_tensors(kept)["latents"]
-    scale = 1 / float(raw.std())
-    model.vae.register_to_config(scaling_factor=scale)
-    return raw * scale
+    return load_tensors(kept)["latents"]
+
+
+def _scale_latents(vae: AutoencoderKL, latents: Tensor) -> None:
+    """Let the autoencoder scale latents to unit spread."""
+    vae.register_to_config(scaling_factor=1 / float(latents.std()))
 
 
 def _cropped(y: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    top = int(torch.randint(0, y.shape[2] - side + 1, (), generator=generator))
-    left = int(torch.randint(0, y.shape[3] - side + 1, (), generator=generator))
-    return y[:, :, top : top + side, left : left + side]
+    """Cut a square out of each image, anywhere."""
+    most = torch.tensor([y.shape[2] - side + 1, y.shape[3] - side + 1])
+    corners = (torch.rand(len(y), 2, generator=generator) * most).long().tolist()
+    cut = [one[:, i : i + side, j : j + side] for one, (i, j) in zip(y, corners, strict=True)]
+    return torch.stack(cut)

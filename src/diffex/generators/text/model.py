@@ -1,6 +1,7 @@
 """A text-to-image model in Stable Diffusion's layout: opened, saved, its parts called."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -11,8 +12,10 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
+from diffusers.utils import logging as diffusers_logging
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
 
 from diffex.base.errors import FolderError, InputError
 from diffex.base.hashing import hash_tensors
@@ -64,7 +67,7 @@ class TextModel:
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return next(self.unet.parameters()).device
+        return torch.device(next(self.unet.parameters()).device)
 
     def to(self, device: torch.device) -> Self:
         """Move all networks."""
@@ -153,6 +156,11 @@ class TextModel:
             network.to(torch.float32)
 
 
+def shipped_text_model() -> Path:
+    """Give the folder of the model that comes along: planted cells and scenes, 64 px, three channels."""
+    return Path(__file__).parents[2] / "shipped" / "text"
+
+
 def open_text_model(address: str, device: torch.device) -> TextModel:
     """Open a text-to-image model.
 
@@ -174,23 +182,51 @@ def open_text_model(address: str, device: torch.device) -> TextModel:
         If there is no such model, or it has another layout.
     """
     try:
-        pipeline = StableDiffusionPipeline.from_pretrained(
-            address,
-            safety_checker=None,
-            requires_safety_checker=False,
-            torch_dtype=torch.float32,
-            use_safetensors=True,
-        )
+        with _no_bars():
+            pipeline = StableDiffusionPipeline.from_pretrained(
+                address,
+                safety_checker=None,
+                feature_extractor=None,
+                requires_safety_checker=False,
+                use_safetensors=True,
+            )
     except (OSError, ValueError, KeyError) as error:
         raise FolderError(
             f"{address} could not be opened as a text-to-image model: give a folder or a hub name in "
             f"Stable Diffusion's layout, with safetensors ({str(error).splitlines()[0][:120]})."
         ) from error
+    for network in (pipeline.vae, pipeline.text_encoder, pipeline.unet):
+        network.float()
+    _check_channels(pipeline, address)
     schedule = pipeline.scheduler.config
     if schedule.get("prediction_type", "epsilon") != "epsilon":
         raise FolderError(f"{address} predicts {schedule['prediction_type']}, expected noise (epsilon).")
     scheduler = DPMSolverMultistepScheduler.from_config(
-        schedule, algorithm_type="sde-dpmsolver++", solver_order=2
+        schedule,
+        algorithm_type="sde-dpmsolver++",
+        solver_order=2,
+        timestep_spacing="leading",
+        steps_offset=1,
     )
     model = TextModel(pipeline.vae, pipeline.text_encoder, pipeline.tokenizer, pipeline.unet, scheduler)
     return model.to(device)
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep both libraries from drawing bars while they read files."""
+    shown = [log for log in (diffusers_logging, transformers_logging) if log.is_progress_bar_enabled()]
+    for log in shown:
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for log in shown:
+            log.enable_progress_bar()
+
+
+def _check_channels(pipeline: StableDiffusionPipeline, address: str) -> None:
+    """Refuse a U-Net that takes more than latents, as those for inpainting do."""
+    got, wanted = pipeline.unet.config.in_channels, pipeline.vae.config.latent_channels
+    if got != wanted:
+        raise FolderError(f"{address}: its U-Net takes {got} channels, expected the {wanted} of its latents.")

@@ -36,7 +36,8 @@ def make_tokenizer(captions: Iterable[str], tokens: int) -> CLIPTokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=_LARGEST_VOCABULARY,
         min_frequency=1,
-        special_tokens=_SPECIAL,
+        # Named before training: the trainer numbers ends of words in an order that differs from run to run.
+        special_tokens=[*_SPECIAL, *(letter + "</w>" for letter in alphabet)],
         initial_alphabet=alphabet,
         end_of_word_suffix="</w>",
         show_progress=False,
