@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from diffex.generators.model import Model
 
 Quick = Annotated[bool, typer.Option("--quick", help="A small model within minutes; gates may fail.")]
+Text = Annotated[bool, typer.Option("--text", help="A text-to-image model, for diffex semantics.")]
+Captions = Annotated[
+    str | None,
+    typer.Option(help="With --text: column of captions, phrases between commas; measured without."),
+]
 Steps = Annotated[int | None, typer.Option(min=1, help="Training steps of the generator.")]
 
 
@@ -64,6 +69,8 @@ def fit(
     classifier: ClassifierAddress = None,
     start: Annotated[Path | None, typer.Option("--from", help="A model to adapt to this classifier.")] = None,
     quick: Quick = False,
+    text: Text = False,
+    captions: Captions = None,
     steps: Steps = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with fields of GeneratorConfig.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE; repeatable.")] = None,
@@ -72,17 +79,93 @@ def fit(
     """Fit a generator around a classifier.
 
     Without --classifier, a small one is trained on the labels first. An interrupted fit goes on with the
-    same command.
+    same command. With --text, a text-to-image model is trained on captions, or --from one is trained
+    further: a folder in Stable Diffusion's layout, or a hub name.
 
     Example: diffex fit cells/train --out model
     """
     from diffex.generators.making import fit_model
+
+    if text or captions is not None:
+        others = (classifier, quick, config, settings)
+        fit_words(images, WordPlan(text, captions, start, steps, others), out, common)
+        return
 
     plan = FitPlan(classifier, start, quick, steps, config, tuple(settings or ()))
     request = prepare_fit(images, plan, out, common)
     announce(request, out, common)
     model = fit_model(request, out, common.open_device())
     emit(common, describe_model(model), lambda: show_model(model))
+
+
+@final
+@dataclass(frozen=True)
+class WordPlan:
+    """What the options say of a fit of a text-to-image model.
+
+    Parameters
+    ----------
+    text : bool
+        Whether one is wanted.
+    captions : str or None
+        Column.
+    start : Path or None
+        Model to train further.
+    steps : int or None
+        Of the U-Net.
+    others : tuple
+        Options of other fits; refused.
+    """
+
+    text: bool
+    captions: str | None
+    start: Path | None
+    steps: int | None
+    others: tuple[Any, ...]
+
+
+def fit_words(images: ImageOptions, plan: WordPlan, out: Path, common: Common) -> None:
+    """Train a text-to-image model on captions of a column, or measured ones; say first how long it takes.
+
+    Parameters
+    ----------
+    images : ImageOptions
+        Which images.
+    plan : WordPlan
+        What to fit.
+    out : Path
+        Where to.
+    common : Common
+        Seed and device.
+    """
+    from diffex.base.errors import InputError
+    from diffex.concepts.captions import measured_captions, read_captions
+    from diffex.concepts.describers.offline import OfflineDescriber
+    from diffex.generators.text.making import MODEL, estimate_text_seconds, fit_text, text_config
+    from diffex.generators.text.model import open_text_model
+
+    if not plan.text:
+        raise InputError("--captions got a column without --text: add --text.")
+    if any(plan.others):
+        raise InputError("--text takes no --classifier, --quick, --config or --set: leave them out.")
+    opened, device = images.open(), common.open_device()
+    start = None if plan.start is None else open_text_model(str(plan.start), device)
+    config = text_config(opened, start, plan.steps).model_copy(update={"seed": common.chosen_seed})
+    said = (
+        read_captions(opened, plan.captions)
+        if plan.captions is not None
+        else measured_captions(opened, OfflineDescriber().describe(opened))
+    )
+    if not (out / MODEL).is_dir():
+        seconds = estimate_text_seconds(opened, config, device, start)
+        _log_duration(seconds, device)
+    model = fit_text(opened, said, out, config, device=device, start=start)
+    found = {"model": str(out / MODEL), "state_hash": model.state_hash(), "size": model.size}
+    emit(
+        common,
+        found,
+        lambda: say(f"Next: diffex semantics IMAGES --editor {out / MODEL} --target CLASS --out RUN"),
+    )
 
 
 def prepare_fit(images: ImageOptions, plan: FitPlan, out: Path, common: Common) -> "FitRequest":
@@ -146,6 +229,10 @@ def announce(request: "FitRequest", out: Path, common: Common) -> None:
     seconds = estimate_fit_seconds(
         request.images, request.config, request.classifier, device, request.black_box_steps
     )
+    _log_duration(seconds, device)
+
+
+def _log_duration(seconds: float, device: Any) -> None:
     logging.getLogger("diffex").info("The fit takes about %s on this machine (%s).", _said(seconds), device)
 
 

@@ -75,7 +75,7 @@ def _generator_step(
     model = DiffusionAutoencoder(config, form, PixelTransform.fit(some))
     scale = logit_scale(guide, some)
     task = AutoencoderTask(model, lambda x: guide.margins_and_features(x, images.value_range), scale)
-    return _step_seconds(task, {"x": some.read()}, device)
+    return step_seconds(task, {"x": some.read()}, device)
 
 
 def _black_box_step(images: Images, guide: Classifier, device: torch.device) -> float:
@@ -84,10 +84,26 @@ def _black_box_step(images: Images, guide: Classifier, device: torch.device) -> 
     with torch.random.fork_rng(devices=[]):
         network = SmallConvNet(images.channels, classes)
     task = BlackBoxTask(network, guide.card, images.value_range, torch.ones(classes))
-    return _step_seconds(task, {"x": some.read(), "y": torch.arange(len(some)) % classes}, device)
+    return step_seconds(task, {"x": some.read(), "y": torch.arange(len(some)) % classes}, device)
 
 
-def _step_seconds(task: nn.Module, batch: Mapping[str, Tensor], device: torch.device) -> float:
+def step_seconds(task: nn.Module, batch: Mapping[str, Tensor], device: torch.device) -> float:
+    """Time one step of a training.
+
+    Parameters
+    ----------
+    task : nn.Module
+        As for `diffex.training.train`.
+    batch : mapping
+        What its step is given.
+    device : torch.device
+        Where to train.
+
+    Returns
+    -------
+    float
+        Seconds of forward and backward pass.
+    """
     task.to(device).train()
     given = {name: value.to(device) for name, value in batch.items()}
     start = time.monotonic()
