@@ -1,5 +1,6 @@
 """TIFF files as stacks of channels; read for decoding."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from diffex.images import refusals
 from diffex.images.stacks import StackHeader
 from diffex.images.tiff_metadata import read_tiff_metadata
+
+_TEXTS = (270, 50839)  # the description, and ImageJ's metadata; a byte per character
 
 
 def read_stack_header(path: Path) -> StackHeader:
@@ -97,7 +100,23 @@ def _refuse_cut_tiff(path: Path, file: tifffile.TiffFile) -> None:
         ends = (a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=True))
         if max(ends, default=0) > file.filehandle.size:
             raise refusals.truncated(path)
+    _refuse_cut_texts(path, file)
     # The last page must point to no further one; tifffile only logs a page that lies beyond the end.
     file.filehandle.seek(file.pages.next_page_offset or 0)
     if any(file.filehandle.read(file.tiff.offsetsize)):
         raise refusals.truncated(path)
+
+
+def _refuse_cut_texts(path: Path, file: tifffile.TiffFile) -> None:
+    # OME-XML mostly lies behind the pixels; where it is cut off, tifffile leaves the tag out.
+    tiff, handle = file.tiff, file.filehandle
+    handle.seek(file.pages.first.offset)
+    (count,) = struct.unpack(tiff.tagnoformat, handle.read(tiff.tagnosize))
+    for _ in range(count):
+        entry = handle.read(tiff.tagsize)
+        code, _kind = struct.unpack_from(tiff.tagformat1, entry)
+        length, value = struct.unpack_from(tiff.tagformat2, entry, struct.calcsize(tiff.tagformat1))
+        if code in _TEXTS and length > tiff.tagoffsetthreshold:
+            (start,) = struct.unpack(tiff.offsetformat, value)
+            if start + length > handle.size:
+                raise refusals.truncated(path)
