@@ -50,9 +50,9 @@ class TextConfig(BaseModel):
     vae_lr: float = 1.5e-3
     vae_crop: int = Field(default=32, ge=32, multiple_of=32)
     kl: float = 1e-6
-    steps: int = Field(default=2000, ge=1)
-    batch_size: int = Field(default=64, ge=1)
-    lr: float = 6e-4
+    steps: int = Field(default=3600, ge=1)
+    batch_size: int = Field(default=24, ge=1)
+    lr: float = 1e-3
     drop: float = Field(default=0.15, ge=0, le=1)
-    most_phrases: int = Field(default=3, ge=1)
+    most_phrases: int = Field(default=12, ge=1)
     seed: int = 0

@@ -7,7 +7,7 @@ from typing import TypeVar, final
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -26,6 +26,7 @@ from diffex.generators.text.networks import (
     make_unet,
 )
 from diffex.generators.text.scaling import to_unit
+from diffex.generators.text.whitening import whiten_latents
 from diffex.images import Images
 from diffex.training import TrainConfig, train
 
@@ -89,21 +90,24 @@ class DenoiserTask(nn.Module):
     ----------
     unet, text_encoder
         What is trained.
-    signal : Tensor
-        Cumulated alphas of the noise schedule, ``(steps,)``.
+    scheduler : DPMSolverMultistepScheduler
+        Its noise schedule, and whether the noise or the velocity is predicted.
     """
 
     signal: Tensor
 
-    def __init__(self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel, signal: Tensor) -> None:
+    def __init__(
+        self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel, scheduler: DPMSolverMultistepScheduler
+    ) -> None:
         super().__init__()
         self.unet, self.text_encoder = unet, text_encoder
-        self.register_buffer("signal", signal, persistent=False)
+        self._kind = scheduler.config.prediction_type
+        self.register_buffer("signal", scheduler.alphas_cumprod, persistent=False)
 
     def forward(
         self, step: int, generator: torch.Generator, latents: Tensor, tokens: Tensor
     ) -> dict[str, Tensor]:
-        """Squared error of the noise.
+        """Squared error of the velocity (Salimans & Ho 2022), or of the noise.
 
         Parameters
         ----------
@@ -130,7 +134,9 @@ class DenoiserTask(nn.Module):
         text = self.text_encoder(tokens)[0]
         noisy = kept.sqrt() * latents + (1 - kept).sqrt() * noise
         predicted = self.unet(noisy, times, encoder_hidden_states=text).sample
-        return {"loss": functional.mse_loss(predicted.float(), noise)}
+        velocity = kept.sqrt() * noise - (1 - kept).sqrt() * latents
+        goal = velocity if self._kind == "v_prediction" else noise
+        return {"loss": functional.mse_loss(predicted.float(), goal)}
 
 
 def fit_text_model(
@@ -185,13 +191,12 @@ def fit_text_model(
     vae = start.vae if start else _fit_autoencoder(images, config, folder / "vae", device)
     unet = start.unet if start else _seeded(config, lambda: make_unet(config))
     encoder = start.text_encoder if start else _seeded(config, lambda: make_text_encoder(config, tokenizer))
-    model = TextModel(vae, encoder, tokenizer, unet, make_scheduler()).to(device)
+    scheduler = start.scheduler if start else make_scheduler()
+    model = TextModel(vae, encoder, tokenizer, unet, scheduler).to(device)
     for phrase in {phrase for said in phrases for phrase in said}:
         model.check_phrase(phrase)
     latents = _latents(model, images, folder / "latents.safetensors")
-    if start is None:
-        _scale_latents(vae, latents)
-    latents *= vae.config.scaling_factor
+    latents = whiten_latents(vae, latents) if start is None else latents * vae.config.scaling_factor
     unet.requires_grad_(True)
     encoder.requires_grad_(True)
 
@@ -199,7 +204,7 @@ def fit_text_model(
         said = [draw_caption(phrases[i], config, generator) for i in positions]
         return {"latents": latents[torch.from_numpy(positions)], "tokens": model.tokens(said)}
 
-    task = DenoiserTask(unet, encoder, model.scheduler.alphas_cumprod)
+    task = DenoiserTask(unet, encoder, model.scheduler)
     length = TrainConfig(steps=config.steps, batch_size=config.batch_size, lr=config.lr, seed=config.seed)
     settings = {**config.model_dump(mode="json"), "latents": hash_value(images.fingerprint())}
     train(
@@ -342,11 +347,6 @@ def _latents(model: TextModel, images: Images, kept: Path) -> Tensor:
             parts.append(model.encode(to_unit(x, images.value_range).to(model.device)).cpu() / scale)
         save_tensors(kept, {"latents": torch.cat(parts)})
     return load_tensors(kept)["latents"]
-
-
-def _scale_latents(vae: AutoencoderKL, latents: Tensor) -> None:
-    """Let the autoencoder scale latents to unit spread."""
-    vae.register_to_config(scaling_factor=1 / float(latents.std()))
 
 
 def _cropped(y: Tensor, side: int, generator: torch.Generator) -> Tensor:

@@ -20,6 +20,8 @@ from transformers.utils import logging as transformers_logging
 from diffex.base.errors import FolderError, InputError
 from diffex.base.hashing import hash_tensors
 
+_PREDICTED = ("epsilon", "v_prediction")
+
 
 @final
 class TextModel:
@@ -30,7 +32,7 @@ class TextModel:
     vae, text_encoder, tokenizer, unet
         As in diffusers' ``StableDiffusionPipeline``.
     scheduler : DPMSolverMultistepScheduler
-        Its noise schedule; noise is predicted.
+        Its noise schedule; noise or velocity is predicted.
     """
 
     def __init__(
@@ -132,7 +134,10 @@ class TextModel:
     def predict_noise(self, latents: Tensor, step: Tensor | int, text: Tensor) -> Tensor:
         """Noise in latents at a training step from 0 to 999, given encoded text; one evaluation an image."""
         predicted: Tensor = self.unet(latents, step, encoder_hidden_states=text).sample
-        return predicted
+        if self.scheduler.config.prediction_type == "epsilon":
+            return predicted
+        kept = self.scheduler.alphas_cumprod.to(latents)[step]
+        return kept.sqrt() * predicted + (1 - kept).sqrt() * latents
 
     def pipeline(self) -> StableDiffusionPipeline:
         """Give diffusers' own pipeline of the same networks."""
@@ -199,8 +204,9 @@ def open_text_model(address: str, device: torch.device) -> TextModel:
         network.float()
     _check_channels(pipeline, address)
     schedule = pipeline.scheduler.config
-    if schedule.get("prediction_type", "epsilon") != "epsilon":
-        raise FolderError(f"{address} predicts {schedule['prediction_type']}, expected noise (epsilon).")
+    kind = schedule.get("prediction_type", "epsilon")
+    if kind not in _PREDICTED:
+        raise FolderError(f"{address} predicts {kind!r}, expected {' or '.join(_PREDICTED)}.")
     scheduler = DPMSolverMultistepScheduler.from_config(
         schedule,
         algorithm_type="sde-dpmsolver++",

@@ -82,7 +82,7 @@ def make_text_encoder(config: TextConfig, tokenizer: CLIPTokenizer) -> CLIPTextM
 
 
 def make_unet(config: TextConfig) -> UNet2DConditionModel:
-    """Give an untrained U-Net of latents; every level attends to the text."""
+    """Give an untrained U-Net of latents; every level attends to the text, and a pooled one shifts it."""
     levels = len(config.unet_widths)
     return UNet2DConditionModel(
         sample_size=config.size // 2 ** (len(config.vae_widths) - 1),
@@ -95,11 +95,18 @@ def make_unet(config: TextConfig) -> UNet2DConditionModel:
         cross_attention_dim=config.text_width,
         attention_head_dim=4,
         norm_num_groups=16,
+        # Attention alone learns to heed the text too slowly for a short training.
+        addition_embed_type="text",
+        addition_embed_type_num_heads=8,
+        resnet_time_scale_shift="scale_shift",
     )
 
 
 def make_scheduler() -> DPMSolverMultistepScheduler:
-    """Give Stable Diffusion's noise schedule with the solver that LEDITS++ inverts."""
+    """Give Stable Diffusion's noise schedule, predicting velocities, with the solver that LEDITS++ inverts.
+
+    Velocities, since a network that predicts noise learns last what the text says of much noised images.
+    """
     return DPMSolverMultistepScheduler(
         num_train_timesteps=_TRAIN_STEPS,
         beta_start=0.00085,
@@ -107,6 +114,7 @@ def make_scheduler() -> DPMSolverMultistepScheduler:
         beta_schedule="scaled_linear",
         algorithm_type="sde-dpmsolver++",
         solver_order=2,
+        prediction_type="v_prediction",
         timestep_spacing="leading",
         steps_offset=1,
     )
