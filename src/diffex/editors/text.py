@@ -213,7 +213,14 @@ class TextEditor:
 
 
 def check_form(x: Tensor, form: tuple[int, int, int]) -> None:
-    """Refuse images ``(n, c, h, w)`` that are not of the editor's form ``(c, h, w)``.
+    """Refuse images that are not of the editor's form.
+
+    Parameters
+    ----------
+    x : Tensor
+        ``(n, c, h, w)``.
+    form : (int, int, int)
+        Channels, height and width.
 
     Raises
     ------

@@ -37,12 +37,34 @@ _CLEAR = 0.6  # standard deviations: what is near the middle is not worth a word
 
 
 def cell_phrases(factors: ArrayLike) -> list[tuple[str, ...]]:
-    """Say what is remarkable about planted cells, ``(n, 12)`` factors."""
+    """Say what is remarkable about planted cells.
+
+    Parameters
+    ----------
+    factors : array_like, shape (n, 12)
+        In standard deviations.
+
+    Returns
+    -------
+    list of tuple of str, length n
+        The phrases that hold.
+    """
     return phrases_of(np.asarray(factors, dtype=np.float64), [CELL_WORDS[name] for name in FACTORS])
 
 
 def scene_phrases(factors: ArrayLike) -> list[tuple[str, ...]]:
-    """Say what is remarkable about planted scenes, ``(n, 3)`` factors."""
+    """Say what is remarkable about planted scenes.
+
+    Parameters
+    ----------
+    factors : array_like, shape (n, 3)
+        In standard deviations.
+
+    Returns
+    -------
+    list of tuple of str, length n
+        The phrases that hold.
+    """
     return phrases_of(np.asarray(factors, dtype=np.float64), [SCENE_WORDS[name] for name in SCENE_FACTORS])
 
 

@@ -31,8 +31,8 @@ class PlantedScenes:
 
     Three channels (nucleus, cytoplasm, organelle) in 0..1, 64 px. Factors are N(0, 1): ``crowding`` gives 2
     to 10 cells, ``dividing`` shows a dividing cell in the middle where it is positive, ``debris`` gives 0 to
-    8 bright specks. Places, shapes and noise come from the scene's seed, so rendering changed factors with the
-    same seed is an exact counterfactual.
+    8 bright specks. Places, shapes and noise come from the scene's seed, so rendering changed factors with
+    the same seed is an exact counterfactual.
 
     Examples
     --------
@@ -137,7 +137,25 @@ class SceneSource:
 
 
 def check_scene_factors(factors: ArrayLike, count: int) -> NDArray[np.float64]:
-    """Check a table of scene factors, ``(count, 3)``."""
+    """Check a table of scene factors.
+
+    Parameters
+    ----------
+    factors : array_like, shape (count, 3)
+        In standard deviations.
+    count : int
+        Scenes.
+
+    Returns
+    -------
+    ndarray, shape (count, 3)
+        In float64.
+
+    Raises
+    ------
+    InputError
+        If the shape is another or a value is not finite.
+    """
     table = np.asarray(factors, dtype=np.float64)
     if table.shape != (count, len(SCENE_FACTORS)):
         raise InputError(f"factors got shape {table.shape}, expected ({count}, {len(SCENE_FACTORS)}).")

@@ -102,7 +102,15 @@ def cached_edits(bench: Bench) -> Cached:
 
 
 def fill_or_open(edits: PhraseEdits, kept: Path) -> None:
-    """Render all edits and keep them, or read them where they are kept."""
+    """Render all edits and keep them, or read them where they are kept.
+
+    Parameters
+    ----------
+    edits : PhraseEdits
+        Filled in place.
+    kept : Path
+        A file of plain arrays.
+    """
     if kept.is_file():
         with np.load(kept, allow_pickle=False) as found:
             edits.logits, edits.changes, edits.sizes = found["logits"], found["changes"], found["sizes"]
@@ -113,6 +121,19 @@ def fill_or_open(edits: PhraseEdits, kept: Path) -> None:
 
 
 def two_logits(factors: FloatArray, weights: FloatArray) -> FloatArray:
-    """Give the logits of a linear rule over factors ``(..., d)``: 0 and the weighted sum."""
+    """Give the logits of a linear rule over factors.
+
+    Parameters
+    ----------
+    factors : ndarray, shape (..., d)
+        As read.
+    weights : ndarray, shape (d,)
+        Of the rule.
+
+    Returns
+    -------
+    ndarray, shape (..., 2)
+        0 and the weighted sum.
+    """
     score = factors @ weights
     return np.stack([np.zeros_like(score), score], axis=-1)

@@ -160,7 +160,18 @@ def true_moves(cached: Cached, cells: int) -> FloatArray:
 
 
 def random_rule(rng: np.random.Generator) -> FloatArray:
-    """Draw a linear rule over three factors, of either sign, ``(12,)``."""
+    """Draw a linear rule over three factors, of either sign.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Of the draw.
+
+    Returns
+    -------
+    ndarray, shape (12,)
+        Weights.
+    """
     weights = np.zeros(len(FACTORS))
     chosen = rng.choice(len(FACTORS), _ACTIVE, replace=False)
     weights[chosen] = rng.uniform(1.0, 1.5, _ACTIVE) * rng.choice([-1, 1], _ACTIVE)

@@ -101,7 +101,7 @@ def explain_semantics(
             phrases=len(nodes),
             raced=raced,
             labels_given=labels_given,
-        ),  # fmt: skip
+        ),
         effects=table,
         cells=_cells(chosen, subject, edits.effects(target), concepts),
         examples=examples,

@@ -10,7 +10,8 @@ from diffex.base.devices import resolve_device
 from diffex.base.errors import FolderError, InputError
 from diffex.base.files import read_json, write_json
 from diffex.classifiers import Classifier, align_labels, fit_black_box, load_black_box, open_classifier
-from diffex.concepts import ConceptTree, Describer, OfflineDescriber
+from diffex.concepts import ConceptTree
+from diffex.concepts.describers import Describer, OfflineDescriber
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.explain import explain_semantics
 from diffex.generators.text.model import TextModel, open_text_model, shipped_text_model

@@ -57,7 +57,7 @@ def prepare_subject(
     """
     target = target_index(classifier.card.class_names, config.target)
     check_images(classifier, images)
-    check_form(images, model)
+    _check_form(images, model)
     judge = Judge(classifier, images.value_range, ledger)
     editor = TextEditor(
         model, images.value_range, steps=config.steps, reach=config.reach, guidance=config.guidance,
@@ -92,14 +92,8 @@ def prepare_subject(
     return subject, chosen, gates, real
 
 
-def check_form(images: Images, model: TextModel) -> None:
-    """Refuse images that the text model cannot render.
-
-    Raises
-    ------
-    InputError
-        If they are too few, much smaller than it renders, or of another number of channels.
-    """
+def _check_form(images: Images, model: TextModel) -> None:
+    """Refuse images that are too few, much smaller than the model renders, or of other channels."""
     if len(images) < _FEWEST:
         raise InputError(f"Got {len(images)} images, the statistics need at least {_FEWEST}: add images.")
     if min(images.size) < _SMALLEST * model.size:

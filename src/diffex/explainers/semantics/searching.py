@@ -11,7 +11,18 @@ from diffex.explainers.semantics.edits import PhraseEdits
 
 
 def parents_of(tree: ConceptTree) -> list[int]:
-    """Position of each node's parent, -1 for roots."""
+    """Find each node's parent.
+
+    Parameters
+    ----------
+    tree : ConceptTree
+        All nodes.
+
+    Returns
+    -------
+    list of int
+        Positions, -1 for roots.
+    """
     places = {node.id: i for i, node in enumerate(tree.nodes)}
     return [-1 if node.parent is None else places[node.parent] for node in tree.nodes]
 

@@ -252,7 +252,18 @@ def training_of(
     vocabulary: Sequence[str] = (),
     start: TextModel | None = None,
 ) -> str:
-    """Hash what a training follows from; parameters as for `fit_text_model`."""
+    """Hash what a training follows from.
+
+    Parameters
+    ----------
+    images, phrases, config, vocabulary, start
+        As for `fit_text_model`.
+
+    Returns
+    -------
+    str
+        Another where anything differs.
+    """
     settings = [images.fingerprint(), phrases, config.model_dump(mode="json"), vocabulary]
     return hash_value([*settings, None if start is None else start.state_hash()])
 

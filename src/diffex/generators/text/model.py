@@ -85,6 +85,11 @@ class TextModel:
     def check_phrase(self, phrase: str) -> None:
         """Refuse a phrase that is longer than the text encoder reads.
 
+        Parameters
+        ----------
+        phrase : str
+            What would be edited in.
+
         Raises
         ------
         InputError
@@ -98,7 +103,17 @@ class TextModel:
 
     @torch.no_grad()
     def embed(self, phrases: Sequence[str]) -> Tensor:
-        """Encode phrases, ``(n, tokens, d)``.
+        """Encode phrases.
+
+        Parameters
+        ----------
+        phrases : sequence of str
+            n phrases.
+
+        Returns
+        -------
+        Tensor
+            ``(n, tokens, d)``.
 
         Raises
         ------
@@ -162,7 +177,13 @@ class TextModel:
 
 
 def shipped_text_model() -> Path:
-    """Give the folder of the model that comes along: planted cells and scenes, 64 px, three channels."""
+    """Give the model that comes along: planted cells and scenes, 64 px, three channels.
+
+    Returns
+    -------
+    Path
+        A folder in Stable Diffusion's layout.
+    """
     return Path(__file__).parents[2] / "shipped" / "text"
 
 

@@ -49,7 +49,20 @@ def make_tokenizer(captions: Iterable[str], tokens: int) -> CLIPTokenizer:
 
 
 def make_autoencoder(config: TextConfig, channels: int) -> AutoencoderKL:
-    """Give an untrained autoencoder of images ``(n, channels, h, w)`` in -1..1."""
+    """Give an untrained autoencoder.
+
+    Parameters
+    ----------
+    config : TextConfig
+        Widths and latents.
+    channels : int
+        Of images ``(n, channels, h, w)`` in -1..1.
+
+    Returns
+    -------
+    AutoencoderKL
+        With one halving less than levels.
+    """
     levels = len(config.vae_widths)
     return AutoencoderKL(
         in_channels=channels,
@@ -65,7 +78,20 @@ def make_autoencoder(config: TextConfig, channels: int) -> AutoencoderKL:
 
 
 def make_text_encoder(config: TextConfig, tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    """Give an untrained text encoder."""
+    """Give an untrained text encoder.
+
+    Parameters
+    ----------
+    config : TextConfig
+        Width, layers, longest caption.
+    tokenizer : CLIPTokenizer
+        Its vocabulary.
+
+    Returns
+    -------
+    CLIPTextModel
+        From token numbers to ``(n, tokens, text_width)``.
+    """
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
@@ -82,7 +108,18 @@ def make_text_encoder(config: TextConfig, tokenizer: CLIPTokenizer) -> CLIPTextM
 
 
 def make_unet(config: TextConfig) -> UNet2DConditionModel:
-    """Give an untrained U-Net of latents; every level attends to the text, and a pooled one shifts it."""
+    """Give an untrained U-Net; every level attends to the text, and the pooled text shifts all levels.
+
+    Parameters
+    ----------
+    config : TextConfig
+        Widths.
+
+    Returns
+    -------
+    UNet2DConditionModel
+        Of latents.
+    """
     levels = len(config.unet_widths)
     return UNet2DConditionModel(
         sample_size=config.size // 2 ** (len(config.vae_widths) - 1),
@@ -106,6 +143,11 @@ def make_scheduler() -> DPMSolverMultistepScheduler:
     """Give Stable Diffusion's noise schedule, predicting velocities, with the solver that LEDITS++ inverts.
 
     Velocities, since a network that predicts noise learns last what the text says of much noised images.
+
+    Returns
+    -------
+    DPMSolverMultistepScheduler
+        1,000 training steps.
     """
     return DPMSolverMultistepScheduler(
         num_train_timesteps=_TRAIN_STEPS,

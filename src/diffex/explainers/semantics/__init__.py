@@ -1,0 +1,1 @@
+"""The semantic method: phrases edited into images, checked, tested over their tree."""
