@@ -12,6 +12,7 @@ from diffex.base.devices import resolve_device
 from diffex.base.errors import DiffexError, InputError
 from diffex.evaluation.attributes import ATTRIBUTES
 from diffex.evaluation.bench import Bench, Task
+from diffex.evaluation.biology import BIOLOGY
 from diffex.evaluation.rows import REPORTED, Measured, Row, judged, write_results
 from diffex.evaluation.rules import RULES
 from diffex.evaluation.semantics import SEMANTICS
@@ -20,6 +21,7 @@ from diffex.evaluation.truth import TRUTH
 _log = logging.getLogger("diffex")
 SUITES: Mapping[str, tuple[Task, ...]] = {
     "attributes": ATTRIBUTES,
+    "biology": BIOLOGY,
     "rules": RULES,
     "semantics": SEMANTICS,
     "truth": TRUTH,

@@ -10,7 +10,7 @@ from scipy import stats
 
 from diffex.effects.arrays import FloatArray, finite
 from diffex.effects.intervals import mean_interval
-from diffex.responses.doses import WellValues, well_values
+from diffex.responses.doses import WellValues, check_doses, well_values
 from diffex.responses.hill import HillFit, fit_hill
 
 _FEWEST_CELLS = 6
@@ -75,7 +75,7 @@ def dose_curve(
     """
     array = finite(values, "values", 1)
     found = well_values(array[:, None], doses, wells)
-    numbers = np.asarray(doses, dtype=np.float64)
+    numbers = check_doses(doses)
     rows = [_point(array[numbers == dose], dose, found, level) for dose in np.unique(numbers)]
     table = pd.DataFrame(rows)
     if found.unit == "wells":

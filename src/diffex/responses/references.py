@@ -129,7 +129,18 @@ def inner_edges(*values: FloatArray) -> FloatArray:
 
 
 def spread_of(values: FloatArray) -> float:
-    """Give the standard deviation of a normal set with the same quartiles; the plain one, or 1, if 0."""
+    """Measure the spread without its tails.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Of cells.
+
+    Returns
+    -------
+    float
+        Standard deviation of a normal set with the same quartiles; the plain one if that is 0, 1 if both are.
+    """
     low, high = np.quantile(values, (0.25, 0.75))
     return float((high - low) / 1.349) or float(values.std()) or 1.0
 

@@ -1,0 +1,148 @@
+"""How far along each attribute every cell stands, streamed over any number of cells."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from diffex.base.errors import InputError
+from diffex.concepts import Concept
+from diffex.effects.arrays import FloatArray, finite
+from diffex.images import Images
+
+Encode = Callable[[Tensor], Tensor]
+"""From pixels ``(n, c, h, w)`` to codes ``(n, d)``: a generator's ``encode``."""
+
+FEWEST_CONTROLS = 20
+"""Fewer control cells than this carry no standard deviation to measure in."""
+
+_CHUNK = 256
+_LOST = 0.5  # share of a direction outside all that controls span
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ScoreAxes:
+    """How codes are read as scores.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Ids of the concepts, k of them.
+    centre : ndarray, shape (d,)
+        Mean code of control cells.
+    weights : ndarray, shape (d, k)
+        Of the codes' distance from the centre; a column per concept.
+    """
+
+    names: tuple[str, ...]
+    centre: FloatArray
+    weights: FloatArray
+
+    def scores(self, codes: ArrayLike) -> FloatArray:
+        """Read codes.
+
+        Parameters
+        ----------
+        codes : array_like, shape (n, d)
+            Of cells.
+
+        Returns
+        -------
+        ndarray, shape (n, k)
+            In control standard deviations; 0 is the mean control cell.
+        """
+        return np.asarray((finite(codes, "codes", 2) - self.centre) @ self.weights)
+
+
+def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Sequence[int]) -> ScoreAxes:
+    """Fix the axes on control cells.
+
+    The coordinate along a direction v is read by least squares in the metric of the controls' codes,
+    ``(z - mean) C^-1 v``, so that what merely varies together with v among controls does not count; then
+    it is divided by its standard deviation over controls.
+
+    Parameters
+    ----------
+    control_codes : array_like, shape (n, d)
+        Codes of untreated cells.
+    concepts : sequence of Concept, length k
+        Whose directions to read.
+    signs : sequence of int, length k
+        +1 or -1: which way of each is up.
+
+    Returns
+    -------
+    ScoreAxes
+        For cells of any dose.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 20 control cells, codes are not finite, there is no concept, lengths
+        differ, or controls do not vary along a direction.
+    """
+    codes = finite(control_codes, "control codes", 2)
+    if len(codes) < FEWEST_CONTROLS:
+        raise InputError(
+            f"Scores got {len(codes)} control cells, expected {FEWEST_CONTROLS}: give more cells of dose 0."
+        )
+    if not concepts or len(concepts) != len(signs):
+        raise InputError(f"Scores got {len(concepts)} concepts and {len(signs)} signs, expected one each.")
+    directions = np.stack(
+        [sign * one.direction.double().numpy() for one, sign in zip(concepts, signs, strict=True)], axis=1
+    )
+    covariance = np.cov(codes, rowvar=False)
+    weights = np.linalg.lstsq(covariance, directions, rcond=1e-6)[0]
+    lost = np.linalg.norm(covariance @ weights - directions, axis=0) / np.linalg.norm(directions, axis=0)
+    if (lost > _LOST).any():
+        name = concepts[int(np.argmax(lost))].id
+        raise InputError(f"Control cells do not vary along {name}, expected some spread: leave it out.")
+    spread = ((codes - codes.mean(axis=0)) @ weights).std(axis=0, ddof=1)
+    return ScoreAxes(tuple(one.id for one in concepts), codes.mean(axis=0), weights / spread)
+
+
+def encode_all(images: Images, encode: Encode) -> FloatArray:
+    """Encode a set of cells that fits in memory, for example controls.
+
+    Parameters
+    ----------
+    images : Images
+        The cells.
+    encode : callable
+        A generator's ``encode``.
+
+    Returns
+    -------
+    ndarray, shape (n, d)
+        Codes.
+    """
+    return np.concatenate([encode(x).double().numpy() for _, x in images.batches(_CHUNK)])
+
+
+def stream_scores(
+    images: Images, encode: Encode, axes: ScoreAxes, chunk: int = _CHUNK
+) -> Iterator[tuple[NDArray[np.int64], FloatArray]]:
+    """Score cells chunk by chunk: pixels and codes of one chunk are in memory at a time.
+
+    Parameters
+    ----------
+    images : Images
+        Any number of cells.
+    encode : callable
+        A generator's ``encode``.
+    axes : ScoreAxes
+        From `score_axes`.
+    chunk : int, default 256
+        Cells at once.
+
+    Yields
+    ------
+    (ndarray of int, ndarray)
+        Positions of the cells and their scores, ``(b, k)``; the same whatever the chunk, up to rounding.
+    """
+    for positions, x in images.batches(chunk):
+        yield positions, axes.scores(encode(x).double().numpy())

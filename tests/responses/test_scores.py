@@ -1,0 +1,61 @@
+"""Scores: in control standard deviations, along the concept and not what varies with it, chunk by chunk."""
+
+import numpy as np
+import pytest
+import torch
+
+from diffex.base.errors import InputError
+from diffex.concepts import Concept
+from diffex.images import images_from_arrays
+from diffex.responses.scores import encode_all, score_axes, stream_scores
+
+FIRST = Concept("first", "test", "first", torch.tensor([2.0, 0.0, 0.0]))
+SECOND = Concept("second", "test", "second", torch.tensor([0.0, 1.0, 0.0]))
+
+
+def _codes(n: int, seed: int = 0) -> np.ndarray:
+    """Codes whose first two coordinates are correlated."""
+    normal = np.random.default_rng(seed).normal(size=(n, 3))
+    return normal @ np.array([[1.0, 0.8, 0], [0, 0.6, 0], [0, 0, 2.0]]) + 5.0
+
+
+def _flat(x: torch.Tensor) -> torch.Tensor:
+    """Encode a picture of three pixels as its pixels."""
+    return x.flatten(1)
+
+
+def test_controls_have_mean_0_and_sd_1() -> None:
+    scores = score_axes(_codes(400), [FIRST, SECOND], [1, -1]).scores(_codes(400))
+    assert scores.mean(axis=0) == pytest.approx(0, abs=1e-9)
+    assert scores.std(axis=0, ddof=1) == pytest.approx(1)
+
+
+def test_a_step_along_a_concept_moves_its_own_score() -> None:
+    codes, axes = _codes(400), score_axes(_codes(400), [FIRST, SECOND], [1, -1])
+    moved = axes.scores(codes + FIRST.direction.numpy()) - axes.scores(codes)
+    assert moved[:, 0] == pytest.approx(np.full(400, moved[0, 0])) and moved[0, 0] > 1
+    down = axes.scores(codes + SECOND.direction.numpy()) - axes.scores(codes)
+    assert (down[:, 1] < 0).all()
+
+
+def test_streaming_gives_the_same_scores_whatever_the_chunk() -> None:
+    pixels = np.clip(_codes(50).astype(np.float32) / 20, 0, 1).reshape(50, 1, 1, 3)
+    images = images_from_arrays(np.tile(pixels, (1, 1, 3, 1)), value_range=(0, 1), channel_names=["a"])
+    encode = lambda x: _flat(x[:, :, :1])
+    axes = score_axes(encode_all(images, encode), [FIRST], [1])
+    parts = [list(stream_scores(images, encode, axes, chunk)) for chunk in (7, 50)]
+    one, two = (np.concatenate([scores for _, scores in part]) for part in parts)
+    assert one == pytest.approx(two) and len(parts[0]) == 8
+    assert np.concatenate([rows for rows, _ in parts[0]]).tolist() == list(range(50))
+
+
+def test_bad_input_is_refused() -> None:
+    with pytest.raises(InputError, match="Scores got 5 control cells, expected 20"):
+        score_axes(_codes(5), [FIRST], [1])
+    with pytest.raises(InputError, match="1 concepts and 2 signs"):
+        score_axes(_codes(30), [FIRST], [1, 1])
+    flat = _codes(30)
+    flat[:, 2] = 1.0
+    still = Concept("still", "test", "still", torch.tensor([0.0, 0.0, 1.0]))
+    with pytest.raises(InputError, match="do not vary along still"):
+        score_axes(flat, [FIRST, still], [1, 1])
