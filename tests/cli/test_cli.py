@@ -14,7 +14,7 @@ from diffex.cli import app
 from diffex.images import open_images
 
 COMMANDS = {
-    "demo", "explain", "doctor", "fit", "attributes", "rules",
+    "demo", "explain", "crop", "doctor", "fit", "attributes", "rules", "semantics",
     "counterfactual", "edit", "report", "benchmark",
 }  # fmt: skip
 COMMON = ("--json", "--seed", "--device", "--debug")
@@ -32,7 +32,9 @@ def test_help_has_an_example_and_the_common_options(cli, command):
     assert all(option in done.out for option in COMMON)
 
 
-@pytest.mark.parametrize("command", ["explain", "doctor", "fit", "attributes", "rules", "edit"])
+@pytest.mark.parametrize(
+    "command", ["explain", "doctor", "fit", "attributes", "rules", "semantics", "edit"]
+)
 def test_commands_on_images_take_tables(cli, command):
     text = cli(command, "--help").out
     assert all(option in text for option in ("--columns", "--where", "--pixel-size", "--channels"))
@@ -43,7 +45,7 @@ def test_help_and_no_command_show_all_in_order_of_use(cli):
         done = cli(*arguments)
         assert done.code == 0
         listed = [line.split()[0] for line in done.out.split("Commands:")[1].strip().splitlines()]
-        assert (set(listed), listed[:3]) == (COMMANDS, ["demo", "explain", "doctor"])
+        assert (set(listed), listed[:3]) == (COMMANDS, ["demo", "explain", "crop"])
 
 
 def test_help_is_quick_and_imports_nothing_heavy():

@@ -1,0 +1,119 @@
+"""The semantic method end to end, with an untrained text model: nothing may be found, everything is said."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from diffex.base.errors import InputError
+from diffex.concepts import ConceptTree
+from diffex.explainers.contract import check_explainer
+from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.explain import explain_semantics
+from diffex.explainers.semantics.explainer import SemanticExplainer
+from diffex.images import PlantedCells
+from diffex.images.planted_labels import graded_rule
+from diffex.runs import read_run
+
+TREE = ConceptTree.from_dict(
+    {
+        "nodes": [
+            {"id": "nucleus"},
+            {"id": "nucleus/large", "phrase": "large nucleus", "measurement": "area"},
+            {"id": "nucleus/odd", "phrase": "odd nucleus"},
+            {"id": "cell"},
+            {"id": "cell/small", "phrase": "small cell", "measurement": "rest_mean_cytoplasm", "rises": False},
+        ]
+    }
+)
+
+
+def config(**more):
+    return SemanticConfig(**{"target": "treated", "images": 12, "steps": 2, "shown": 2} | more)
+
+
+@pytest.fixture(scope="session")
+def small_cells():
+    return PlantedCells(32).images(24, 3, rule=graded_rule(0, 10))
+
+
+@pytest.fixture(scope="session")
+def small_classifier(small_cells, tmp_path_factory):
+    from diffex.classifiers import fit_black_box
+
+    folder = tmp_path_factory.mktemp("black-box")
+    return fit_black_box(small_cells, folder / "box", steps=3, device=torch.device("cpu"))[0]
+
+
+@pytest.fixture(scope="session")
+def explained(small_cells, small_classifier, text_model):
+    return explain_semantics(
+        small_cells, small_classifier, text_model, TREE, config(search="exact"), address="tiny"
+    )
+
+
+def test_every_phrase_and_sign_is_in_the_table(explained):
+    assert len(explained.effects) == 2 * len(TREE.phrases())
+    assert set(explained.effects["edit"]) <= {"done", "failed", "leaks", "unchecked"}
+    odd = explained.effects[explained.effects["concept"] == "nucleus/odd"]
+    assert (odd["edit"] == "unchecked").all()
+    assert not odd["significant"].any()
+
+
+def test_it_is_counted_what_it_cost(explained):
+    evaluations = explained.cost["nfe"]
+    assert evaluations["inversion"] == 12 * 2
+    assert evaluations["edits"] == 12 * 3 * 2 * 4
+
+
+def test_a_run_keeps_the_tree(explained, tmp_path):
+    folder = explained.save(tmp_path / "run")
+    again = read_run(folder)
+    assert again.tree == json.loads((folder / "tree.json").read_text())
+    assert ConceptTree.from_dict(again.tree) == TREE
+    assert again.summary["method"] == "semantics"
+
+
+def test_a_race_gives_effects_of_all_phrases_from_fewer_edits(
+    explained, small_cells, small_classifier, text_model
+):
+    raced = explain_semantics(small_cells, small_classifier, text_model, TREE, config(), address="tiny")
+    assert raced.cost["nfe"]["edits"] <= explained.cost["nfe"]["edits"]
+    full = explained.effects.set_index(["concept", "sign"])
+    part = raced.effects.set_index(["concept", "sign"])
+    same = part["n"] == 12
+    assert np.allclose(part.loc[same, "total"], full.loc[part.index[same], "total"], atol=1e-4)
+
+
+def test_the_null_edit_is_the_image(explained):
+    assert np.abs(explained.examples["null"] - explained.examples["original"]).max() < 1e-5
+
+
+def test_wrong_images_get_one_sentence(small_cells, small_classifier, text_model):
+    def explain(images, settings):
+        explain_semantics(images, small_classifier, text_model, TREE, settings, address="tiny")
+
+    with pytest.raises(InputError, match="expected one of the classes"):
+        explain(small_cells, config(target="tiger"))
+    with pytest.raises(InputError, match="need at least 12"):
+        explain(small_cells.subset(range(8)), config())
+
+
+def test_a_phrase_longer_than_the_model_reads_is_refused(small_cells, small_classifier, text_model):
+    long = ConceptTree.from_dict({"nodes": [{"id": "long", "phrase": "large " * 18}]})
+    with pytest.raises(InputError, match="shorten it"):
+        explain_semantics(small_cells, small_classifier, text_model, long, config(), address="tiny")
+
+
+def test_the_explainer_keeps_the_contract(small_cells, small_classifier, text_model, tmp_path):
+    text_model.save(tmp_path / "text")
+    explainer = SemanticExplainer(
+        "treated", editor=str(tmp_path / "text"), tree=TREE, config=config(search="exact"), device="cpu"
+    )
+    check_explainer(explainer, small_cells, tmp_path / "kept", small_classifier)
+
+
+def test_an_explainer_that_was_not_fitted_says_so(small_cells):
+    with pytest.raises(InputError, match="not fitted yet"):
+        SemanticExplainer("treated").explain(small_cells)
