@@ -20,9 +20,10 @@ from diffex.evaluation.truth.coverage import covered, covered_best
 from diffex.evaluation.truth.explainers import OURS, explanation, lookers
 from diffex.evaluation.truth.mapping import strongest
 from diffex.evaluation.truth.places import best_matching, compared
-from diffex.evaluation.truth.pool import Pool, misread
+from diffex.evaluation.truth.pool import Pool
 from diffex.evaluation.truth.real_places import border_band, boxes, nucleus_and_ring
 from diffex.evaluation.truth.recovered import Edits
+from diffex.evaluation.truth.rendering import misread
 from diffex.evaluation.truth.saliency_effects import mass_on_factors
 from diffex.evaluation.truth.scene import scene, scorable, summed
 from diffex.evaluation.truth.scores import active_auroc, ndcg, over_classifiers, pearson, sign_accuracy

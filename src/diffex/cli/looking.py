@@ -10,6 +10,7 @@ from diffex.cli.options import ClassifierAddress, Common, ImageOptions, open_wit
 from diffex.cli.output import emit, say, show_table
 
 if TYPE_CHECKING:
+    from diffex.evaluation.sanity import Sanity
     from diffex.explainers.doctor import Checkup
 
 _SHOWN = 10
@@ -25,6 +26,10 @@ def doctor(
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for sample cells and findings; else nothing is written."),
+    ] = None,
+    sanity: Annotated[
+        Path | None,
+        typer.Option("--sanity", help="A run: does its explanation depend on the classifier at all?"),
     ] = None,
     common: Common,
 ) -> None:
@@ -45,7 +50,19 @@ def doctor(
     checkup = examine(opened, None if given is None else given.to(device), common.chosen_seed)
     if out is not None:
         write_checkup(checkup, out, note)
-    emit(common, checkup.as_dict(), lambda: show_checkup(checkup))
+    if sanity is None:
+        emit(common, checkup.as_dict(), lambda: show_checkup(checkup))
+        return
+    from diffex.evaluation.sanity import check_sanity
+
+    found = check_sanity(opened, sanity, device, given, common.chosen_seed)
+    description = checkup.as_dict() | {"sanity": found.as_dict()}
+
+    def show() -> None:
+        show_checkup(checkup)
+        show_sanity(found)
+
+    emit(common, description, show)
 
 
 @app.command()
@@ -90,6 +107,19 @@ def show_checkup(checkup: "Checkup") -> None:
         say(f"{'STOP' if problem.severity == 'stop' else 'WARNING'}: {problem.sentence}")
     if not checkup.problems:
         say("Nothing found that will fail.")
+
+
+def show_sanity(sanity: "Sanity") -> None:
+    """Print whether an explanation depends on its classifier.
+
+    Parameters
+    ----------
+    sanity : Sanity
+        As from `check_sanity`.
+    """
+    rows = [(row.classifier, f"{row.agreement:.2f}") for row in sanity.table.itertuples()]
+    show_table("Agreement of effects with those of other classifiers", ("classifier", "agreement"), rows)
+    say(sanity.sentence)
 
 
 def _show_agreement(checkup: "Checkup") -> None:

@@ -51,7 +51,7 @@ class Localisation:
         Interval
             Over images.
         """
-        value, low, high = self.table.loc[measure].to_numpy(dtype=np.float64).tolist()
+        value, low, high = (float(self.table[end].loc[measure]) for end in self.table)
         return Interval(value, low, high, len(self.images), len(self.images), "images")
 
 

@@ -11,8 +11,9 @@ from diffex.evaluation.bench import Bench
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.truth.explainers import OURS, REPAIRED, Looked, lookers
 from diffex.evaluation.truth.mapping import mapped_cells
-from diffex.evaluation.truth.pool import Pool, opened
+from diffex.evaluation.truth.pool import Pool
 from diffex.evaluation.truth.recovered import Edits, edits_of
+from diffex.evaluation.truth.rendering import opened
 from diffex.evaluation.truth.saliency_effects import against_saliency
 from diffex.evaluation.truth.scores import active_auroc, ndcg, over_classifiers, pearson, sign_accuracy
 from diffex.evaluation.truth.subjects import PAIRS, Subjects

@@ -141,7 +141,18 @@ def _asked(
 
 
 def mapped_cells(bench: Bench) -> Scene:
-    """Simulate the cells that are mapped; the same for all rows."""
+    """Simulate the cells that are mapped; the same for all rows.
+
+    Parameters
+    ----------
+    bench : Bench
+        Seed, size of the run.
+
+    Returns
+    -------
+    Scene
+        Cells with their masks.
+    """
     return scene(bench, bench.size(32, 6), 17_000)
 
 
@@ -178,6 +189,17 @@ def maps_of(
 
 
 def strongest(looked: Looked) -> Looked:
-    """Order a peer's edits by their effect toward the target, as its explanation would show them."""
+    """Order a peer's edits by their effect toward the target, as its explanation would show them.
+
+    Parameters
+    ----------
+    looked : Looked
+        In any order.
+
+    Returns
+    -------
+    Looked
+        Largest effect first.
+    """
     order = np.argsort(-looked.weights, kind="stable")
     return Looked(looked.columns[order], looked.weights[order], looked.note)

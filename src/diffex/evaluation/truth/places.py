@@ -5,16 +5,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from diffex.editors import LatentEditor
-from diffex.effects.arrays import FloatArray, IntArray
+from diffex.effects.arrays import BoolArray, FloatArray, IntArray
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.demo import SHIPPED_RULES
 from diffex.evaluation.localisation import localise
 from diffex.evaluation.peers import SALIENCY
+from diffex.evaluation.pictures import save_grid
 from diffex.evaluation.resampling import bootstrap, bootstrap_mean
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.truth.explainers import OURS
 from diffex.evaluation.truth.mapping import DEPTH, mapped_cells, maps_of
-from diffex.evaluation.truth.pool import Pool, opened
+from diffex.evaluation.truth.pool import Pool
+from diffex.evaluation.truth.rendering import opened
 from diffex.evaluation.truth.scene import Scene, scorable, summed
 from diffex.evaluation.truth.subjects import Subjects
 from diffex.generators import DiffusionAutoencoder
@@ -24,6 +26,7 @@ CLAIMED = 0.23
 """Gain in AUC that the summary claims without a source."""
 
 _FEWEST = 4
+_SHOWN = 6
 
 
 def measure_places(bench: Bench) -> Iterator[Measured]:
@@ -93,8 +96,9 @@ def change_maps(
     plain = editor.null(inversion)
     return np.stack(
         [
-            sum(summed(editor.edit(inversion, pool.concepts[k], sign) - plain) for sign in (1.0, -1.0))
-            for k in concepts
+            summed(editor.edit(inversion, one, 1.0) - plain)
+            + summed(editor.edit(inversion, one, -1.0) - plain)
+            for one in (pool.concepts[k] for k in concepts)
         ]
     )
 
@@ -148,6 +152,7 @@ def class_scores(
         maps, cost = maps_of(bench, name, made, pool, cells)
         mask = cells.union(made.active(name))
         rows = scorable(mask)
+        _picture(bench, name, cells, mask, maps)
         for peer, drawn in maps.items():
             score = np.full(len(rows), np.nan)
             if rows.any():
@@ -155,6 +160,16 @@ def class_scores(
             found.setdefault(peer, []).append(score)
     scored = np.isfinite(np.stack(found[OURS])).any(axis=0)
     return {peer: np.nanmean(np.stack(many)[:, scored], axis=0) for peer, many in found.items()}, cost
+
+
+def _picture(bench: Bench, name: str, cells: Scene, mask: BoolArray, maps: dict[str, FloatArray]) -> None:
+    """Save a few cells with the true mask and the maps of ours and of every method that asks."""
+    asked = [OURS, *(peer.name for peer in SALIENCY if peer.name in maps)]
+    shown = [cells.images.read().numpy().max(axis=1), mask, *(maps[peer] for peer in asked)]
+    planes = [np.asarray(plane[:_SHOWN], dtype=np.float64) for plane in shown]
+    tops = [np.maximum(np.quantile(plane, 0.99, axis=(1, 2), keepdims=True), 1e-12) for plane in planes]
+    scaled = [np.clip(plane / top, 0, 1) for plane, top in zip(planes, tops, strict=True)]
+    save_grid(np.stack(scaled, axis=1)[:, :, None].astype(np.float32), bench.figure(f"truth_maps_{name}.png"))
 
 
 def compared(scores: dict[str, FloatArray], cost: dict[str, int], seed: int) -> Iterator[Measured]:

@@ -42,6 +42,16 @@ class Edits:
 
         Least squares of the change of the margin over images and edits on the changes of all factors and,
         for every pair, on the change of the product of its two factors.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Images, with repetition in a bootstrap.
+
+        Returns
+        -------
+        ndarray, shape (pairs,)
+            Logits per product of standard deviations.
         """
         grams, sums = self._normal()
         return np.asarray(

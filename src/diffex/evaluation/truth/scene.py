@@ -80,5 +80,16 @@ def scorable(masks: BoolArray) -> BoolArray:
 
 
 def summed(maps: Tensor) -> "np.ndarray[tuple[int, int, int], np.dtype[np.float64]]":
-    """Sum absolute maps ``(n, c, h, w)`` over channels, ``(n, h, w)``."""
+    """Sum absolute maps over channels.
+
+    Parameters
+    ----------
+    maps : Tensor, shape (n, c, h, w)
+        Of any sign.
+
+    Returns
+    -------
+    ndarray, shape (n, h, w)
+        Zero or more.
+    """
     return np.asarray(maps.abs().sum(dim=1).double().numpy())

@@ -13,7 +13,8 @@ from diffex.evaluation.bench import Bench
 from diffex.evaluation.resampling import bootstrap
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.sets import factors_of, planted
-from diffex.evaluation.truth.pool import SHARED, Pool, opened
+from diffex.evaluation.truth.pool import SHARED, Pool
+from diffex.evaluation.truth.rendering import opened
 from diffex.evaluation.truth.scores import active_auroc
 from diffex.evaluation.truth.subjects import Subjects, trunk
 from diffex.generators import logits_of
