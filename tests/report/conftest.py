@@ -1,6 +1,8 @@
 """An explanation with plausible numbers, of planted cells whose edits are exact."""
 
+import re
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,10 @@ import pytest
 import torch
 
 from diffex.images import PlantedCells
-from diffex.runs import Explanation
+from diffex.report import render_report
+from diffex.runs import Explanation, write_run
+
+VOID = {"meta", "img", "br", "col", "input", "line", "circle", "rect", "polygon", "polyline", "link", "hr"}
 
 CONCEPTS = (
     ("attribute-07", "nuclear stain", "nucleus_intensity", "nuclear stain rises by 38 %", 2.1, 0.64),
@@ -235,3 +240,54 @@ def changed(explanation):
         return replace(explanation, summary={**explanation.summary, **(summary or {})}, **parts)
 
     return change
+
+
+class Page(HTMLParser):
+    """What a report holds; refuses tags that do not close."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.attributes, self.open, self.words = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture
+def parse():
+    """Read a report."""
+    return Page
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Write a run and its report, and read it."""
+
+    def build(explanation):
+        path = render_report(write_run(explanation, tmp_path / "run"))
+        assert path == tmp_path / "run" / "report.html"
+        return Page(path.read_text(encoding="utf-8"))
+
+    return build

@@ -21,8 +21,10 @@ from diffex.report.numbers import (
     unit,
 )
 from diffex.report.pictures import Figure, Gallery, channel_figures, lead_figure, open_plate
-from diffex.report.ranking import direction, toward
+from diffex.report.ranking import toward
 from diffex.report.svg import DosePoint, dose_curve
+from diffex.report.tree import lineage
+from diffex.report.vocabulary import Vocabulary
 from diffex.runs import Explanation
 
 _MEASURED_ROWS, _CELLS_PER_END, _ALL_LOGITS = 8, 4, 3
@@ -67,6 +69,7 @@ class Section:
     lead: Figure
     channels: tuple[Figure, ...]
     curve: Markup | None
+    rings: bool
     measured: tuple[Measured, ...]
     measured_at: str
     logit_names: tuple[str, ...]
@@ -74,7 +77,7 @@ class Section:
     lowest: tuple[Cell, ...]
 
 
-def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str) -> Section:
+def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str, words: Vocabulary) -> Section:
     """Lay out the section of one attribute.
 
     Parameters
@@ -85,6 +88,8 @@ def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str) -> Sec
         The best row of the concept.
     anchor : str
         Its id in the page.
+    words : Vocabulary
+        Of the method.
 
     Returns
     -------
@@ -100,13 +105,14 @@ def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str) -> Sec
     return Section(
         anchor=anchor,
         title=row["words"] if isinstance(row["words"], str) and row["words"] else row["name"],
-        name=row["name"],
-        direction=direction(row["sign"]),
+        name=lineage(explanation.tree, row["concept"]) or row["name"],
+        direction=words.way(row["sign"]),
         significant=bool(row["significant"]),
         facts=_facts(row, target),
         lead=lead_figure(plate),
         channels=channel_figures(plate),
         curve=dose_curve(points, target) if points else None,
+        rings=not all(point.on_manifold for point in points),
         measured=_measured(measured),
         measured_at=short(abs(measured["strength"].iloc[0])) if len(measured) else "",
         logit_names=names,
@@ -116,7 +122,7 @@ def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str) -> Sec
 
 
 def _facts(row: dict[Any, Any], target: str) -> tuple[tuple[str, str], ...]:
-    reach, flips = row["max_strength"], span(number(100 * row["flip_low"], 0), percent(row["flip_high"]))
+    flips = span(number(100 * row["flip_low"], 0), percent(row["flip_high"]))
     at = f"at strength {short(abs(row['strength']))}"
     return (
         (
@@ -127,12 +133,22 @@ def _facts(row: dict[Any, Any], target: str) -> tuple[tuple[str, str], ...]:
             f"images that flip {at}",
             f"{percent(row['flip_rate'])} ({flips})" if is_number(row["flip_rate"]) else "none could",
         ),
-        (
-            "strongest that still looks real",
-            f"strength {short(abs(reach))}" if is_number(reach) else "none tried",
-        ),
+        *(_checked(row) if "edit" in row else _reach(row)),
         ("off-target change", f"{number(row['off_target'])} SD"),
         ("size of the edit", f"{number(row['size'])} pixel SD"),
+    )
+
+
+def _reach(row: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
+    reach = row["max_strength"]
+    said = f"strength {short(abs(reach))}" if is_number(reach) else "none tried"
+    return (("strongest that still looks real", said),)
+
+
+def _checked(row: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
+    return (
+        ("effect with what else the edit changes", signed(row["total"])),
+        ("change of what the phrase names", f"{signed(row['on_target'])} SD"),
     )
 
 

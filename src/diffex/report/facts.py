@@ -30,7 +30,13 @@ _COUNTED = {
     "merged": "kept after merging",
     "selection": "images for selection",
     "estimation": "images for estimation",
+    "on_all_images": "edited into all images",
+    "edits_done": "edits done",
+    "edits_failed": "edits failed",
+    "edits_leaks": "edits leaked",
+    "edits_unchecked": "edits that nobody can check",
 }
+_ONLY_IF_ANY = {"groups", "selection"}
 Facts = tuple[tuple[str, str], ...]
 
 
@@ -154,7 +160,7 @@ def provenance(summary: Mapping[str, Any]) -> Facts:
     pixel = images["pixel_size_um"]
     return (
         ("Classifier", _with_hash(summary["classifier"])),
-        ("Balanced accuracy", _accuracy(summary["classifier"]["balanced_accuracy"])),
+        ("Balanced accuracy", _accuracy(summary)),
         ("Generator", _with_hash(summary["model"])),
         ("Images", images["source"]),
         (
@@ -186,11 +192,12 @@ def splits(summary: Mapping[str, Any]) -> tuple[tuple[str, int, tuple[str, ...],
     Returns
     -------
     tuple of (str, int, tuple of str, int)
-        Name, count, the first ids, and how many are left out.
+        Name, count, the first ids, and how many are left out; empty splits are passed over.
     """
     return tuple(
         (name, len(ids), tuple(ids[:_SHOWN_IDS]), max(0, len(ids) - _SHOWN_IDS))
         for name, ids in summary["splits"].items()
+        if ids
     )
 
 
@@ -240,9 +247,10 @@ def _with_hash(part: Mapping[str, Any]) -> str:
     return f"{part['address']} (state hash {part['state_hash']})"
 
 
-def _accuracy(accuracy: Mapping[str, Any] | None) -> str:
+def _accuracy(summary: Mapping[str, Any]) -> str:
+    accuracy = summary["classifier"]["balanced_accuracy"]
     if accuracy is None:
-        return "not measured: no labels"
+        return "not measured: no labels" if summary["labels_are_predictions"] else "not measured"
     return (
         f"{percent(accuracy['value'])} ({percent(accuracy['low'])} to {percent(accuracy['high'])}) "
         f"on {number(accuracy['images'], 0)} images"
@@ -250,7 +258,11 @@ def _accuracy(accuracy: Mapping[str, Any] | None) -> str:
 
 
 def _counts(counts: Mapping[str, Any]) -> str:
-    kept = {key: value for key, value in counts.items() if not isinstance(value, dict)}
+    kept = {
+        key: value
+        for key, value in counts.items()
+        if not isinstance(value, dict) and (value or key not in _ONLY_IF_ANY)
+    }
     return ", ".join(f"{value} {_COUNTED.get(key, key)}" for key, value in kept.items())
 
 

@@ -10,6 +10,8 @@ from markupsafe import Markup
 from diffex.report.numbers import NONE, is_number, number, percent, q_value, signed, span
 from diffex.report.scales import nice_range
 from diffex.report.svg import interval_axis, interval_bar, zero_share
+from diffex.report.verdicts import Verdict, verdict
+from diffex.report.vocabulary import Vocabulary
 
 Anchors = dict[tuple[str, int], str]
 _LEADING = 14
@@ -30,6 +32,8 @@ class Row:
         Ready to show.
     max_strength : str
         Ready to show.
+    edit : Verdict
+        What became of the edit.
     forward : bool
         Sign of the edit.
     significant : bool
@@ -54,6 +58,7 @@ class Row:
     q: str
     significant: bool
     max_strength: str
+    edit: Verdict
     bar: Markup
 
 
@@ -72,15 +77,34 @@ class Ranking:
         The axis that all bars share.
     zero : str
         Where on it zero is, as a CSS length.
+    checked : bool
+        Whether edits were checked one by one.
     """
 
     leading: tuple[Row, ...]
     folded: tuple[tuple[str, tuple[Row, ...]], ...]
     axis: Markup
     zero: str
+    checked: bool
 
 
-def rank_rows(effects: pd.DataFrame, target: str, anchors: Anchors) -> Ranking:
+def effect_limits(effects: pd.DataFrame) -> tuple[float, float]:
+    """Choose the limits of the axis that all interval bars of a page share.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        A row per concept and sign.
+
+    Returns
+    -------
+    (float, float)
+        Round values that hold all intervals and zero.
+    """
+    return nice_range(effects[["effect", "ci_low", "ci_high"]].to_numpy(dtype=float).ravel().tolist())
+
+
+def rank_rows(effects: pd.DataFrame, target: str, anchors: Anchors, words: Vocabulary) -> Ranking:
     """Lay out the table of effects.
 
     Parameters
@@ -91,16 +115,18 @@ def rank_rows(effects: pd.DataFrame, target: str, anchors: Anchors) -> Ranking:
         Name of the target class.
     anchors : dict of (str, int) to str
         Where the section of a concept and sign is in the page.
+    words : Vocabulary
+        Of the method.
 
     Returns
     -------
     Ranking
         Rows in the order of their rank, with a common axis.
     """
-    limits = nice_range(effects[["effect", "ci_low", "ci_high"]].to_numpy(dtype=float).ravel().tolist())
+    limits = effect_limits(effects)
     parts = _parts(effects.sort_values("rank", kind="stable"), anchors)
     leading, *folded = [
-        (heading, tuple(_row(row, target, anchors, limits) for row in part.to_dict("records")))
+        (heading, tuple(_row(row, target, anchors, limits, words) for row in part.to_dict("records")))
         for heading, part in parts
     ]
     return Ranking(
@@ -108,6 +134,7 @@ def rank_rows(effects: pd.DataFrame, target: str, anchors: Anchors) -> Ranking:
         folded=tuple((heading, rows) for heading, rows in folded if rows),
         axis=interval_axis(limits),
         zero=f"{100 * zero_share(limits):.3f}%",
+        checked="edit" in effects,
     )
 
 
@@ -145,22 +172,6 @@ def best_rows(effects: pd.DataFrame) -> dict[str, dict[Any, Any]]:
     return {row["concept"]: row for row in reversed(ordered.to_dict("records"))}
 
 
-def direction(sign: float) -> str:
-    """Name the way an edit goes along its concept.
-
-    Parameters
-    ----------
-    sign : float
-        +1 or -1.
-
-    Returns
-    -------
-    str
-        ``"forward"`` or ``"backward"``.
-    """
-    return "forward" if sign > 0 else "backward"
-
-
 def toward(effect: float, target: str) -> str:
     """Say which way an effect moves the classifier.
 
@@ -179,16 +190,18 @@ def toward(effect: float, target: str) -> str:
     return f"toward {target}" if effect > 0 else f"away from {target}"
 
 
-def _row(row: dict[Any, Any], target: str, anchors: Anchors, limits: tuple[float, float]) -> Row:
-    words = row["words"] if isinstance(row["words"], str) else ""
+def _row(
+    row: dict[Any, Any], target: str, anchors: Anchors, limits: tuple[float, float], words: Vocabulary
+) -> Row:
+    said = row["words"] if isinstance(row["words"], str) else ""
     return Row(
         concept=row["concept"],
         anchor=anchors.get((row["concept"], int(row["sign"])), ""),
         rank=number(row["rank"], 0),
         rank_range=_range(row["rank_low"], row["rank_high"]),
-        title=words or row["name"],
-        name="" if words in {"", row["name"]} else row["name"],
-        direction=direction(row["sign"]),
+        title=said or row["name"],
+        name="" if said in {"", row["name"]} else row["name"],
+        direction=words.way(row["sign"]),
         forward=row["sign"] > 0,
         effect=signed(row["effect"]),
         interval=f"{signed(row['ci_low'])} to {signed(row['ci_high'])}",
@@ -198,6 +211,7 @@ def _row(row: dict[Any, Any], target: str, anchors: Anchors, limits: tuple[float
         q=q_value(row["q"]),
         significant=bool(row["significant"]),
         max_strength=number(abs(row["max_strength"]), 1) if is_number(row["max_strength"]) else NONE,
+        edit=verdict(row.get("edit")),
         bar=interval_bar(row["effect"], row["ci_low"], row["ci_high"], limits, sure=bool(row["significant"])),
     )
 

@@ -26,6 +26,9 @@ from diffex.report.numbers import glued
 from diffex.report.pictures import open_gallery, scale_words
 from diffex.report.ranking import best_rows, rank_rows
 from diffex.report.rules import rule_panel
+from diffex.report.transcript import turns
+from diffex.report.tree import tree_panel
+from diffex.report.vocabulary import vocabulary
 from diffex.runs import Explanation, read_run
 
 
@@ -104,20 +107,27 @@ def _environment() -> Environment:
 
 def _page(explanation: Explanation, prefix: str) -> dict[str, Any]:
     summary = explanation.summary
+    words = vocabulary(summary["method"])
     gallery, best = open_gallery(explanation), best_rows(explanation.effects)
     shown = [concept for concept in gallery.concepts if concept in best]
     anchors = {
-        (concept, int(best[concept]["sign"])): f"{prefix}-attribute{i}" for i, concept in enumerate(shown, 1)
+        (concept, int(best[concept]["sign"])): f"{prefix}-{words.thing}{i}"
+        for i, concept in enumerate(shown, 1)
     }
     return {
         "prefix": prefix,
         "method": METHODS.get(summary["method"], summary["method"]),
         "summary": summary,
+        "words": words,
         "banners": banners(summary),
         "intervals": interval_words(summary),
         "rules": rule_panel(explanation.rules, summary["target"]),
-        "ranking": rank_rows(explanation.effects, summary["target"], anchors),
-        "sections": [attribute_section(gallery, best[key[0]], anchor) for key, anchor in anchors.items()],
+        "ranking": rank_rows(explanation.effects, summary["target"], anchors, words),
+        "tree": tree_panel(explanation, anchors, words),
+        "asked": turns(explanation.tree),
+        "sections": [
+            attribute_section(gallery, best[key[0]], anchor, words) for key, anchor in anchors.items()
+        ],
         "scale": scale_words(explanation),
         "cells_shown": gallery.cells_shown(),
         "gates": gate_rows(summary),
