@@ -95,7 +95,7 @@ def text_config() -> "TextConfig":
         unet_widths=(16, 16, 16),
         text_width=16,
         text_layers=1,
-        tokens=16,
+        tokens=18,
         vae_steps=2,
         vae_batch=4,
         steps=4,

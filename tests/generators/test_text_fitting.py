@@ -9,7 +9,8 @@ import torch
 from diffex.base.errors import FolderError, InputError
 from diffex.generators.text import fitting
 from diffex.generators.text.fitting import draw_caption, fit_text_model
-from diffex.generators.text.networks import make_tokenizer
+from diffex.generators.text.networks import make_autoencoder, make_tokenizer
+from diffex.generators.text.whitening import whiten_latents
 from diffex.images import images_from_arrays
 from diffex.images.planted_captions import CELL_WORDS
 
@@ -56,9 +57,22 @@ def test_it_gives_a_frozen_model_of_the_images_form(whole):
     assert [len(ids) for ids in words] == [4, 4]  # every word of the captions is one token
 
 
-def test_latents_have_unit_spread(whole, images):
-    latents = whole.encode(2 * images.read() - 1)
-    assert float(latents.std()) == pytest.approx(1, abs=0.05)
+def test_latents_are_whitened_and_images_stay_as_they_were(text_config, images):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        vae = make_autoencoder(text_config, images.channels).eval()
+    y = 2 * images.read() - 1
+    with torch.no_grad():
+        raw = vae.encode(y).latent_dist.mode()
+        before = vae.decode(raw).sample
+        moved = whiten_latents(vae, raw)
+        latents = vae.encode(y).latent_dist.mode()
+        after = vae.decode(latents).sample
+    assert torch.allclose(latents, moved, atol=1e-3)
+    assert torch.allclose(after, before, atol=1e-4)
+    differences = (moved - moved.mean(0)).transpose(0, 1).flatten(1).double()
+    spread = torch.linalg.eigvalsh(differences @ differences.T / differences.shape[1])
+    assert float(spread.max()) == pytest.approx(1, abs=0.01)
 
 
 def test_interrupted_and_started_again_it_gives_the_same_weights(
@@ -125,7 +139,8 @@ def test_other_channels_are_not_trained_further(text_config, text_model, tmp_pat
 def test_captions_are_some_of_the_phrases_and_sometimes_none(text_config):
     generator = torch.Generator().manual_seed(0)
     phrases = ("a", "b", "c", "d")
-    drawn = [draw_caption(phrases, text_config, generator) for _ in range(2000)]
+    short = text_config.model_copy(update={"most_phrases": 3})
+    drawn = [draw_caption(phrases, short, generator) for _ in range(2000)]
     counts = [len(said.split(", ")) if said else 0 for said in drawn]
     assert set(counts) == {0, 1, 2, 3}
     assert counts.count(0) / 2000 == pytest.approx(text_config.drop, abs=0.03)

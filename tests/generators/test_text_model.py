@@ -64,7 +64,7 @@ def test_what_is_no_model_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("part", "key", "value", "words"),
     [
-        ("scheduler/scheduler_config.json", "prediction_type", "v_prediction", "predicts v_prediction"),
+        ("scheduler/scheduler_config.json", "prediction_type", "sample", "predicts 'sample'"),
         ("unet/config.json", "in_channels", 9, "could not be opened|takes 9 channels"),
         ("model_index.json", "unet", ["diffusers", "UNet2DModel"], "could not be opened"),
     ],

@@ -71,7 +71,7 @@ def semantics(
         {"target": wanted, "images": count, "search": search, "seed": common.chosen_seed, "force": force}
     )
     explanation = explain_semantics(
-        opened, explained, model, tree, config, address=editor, transcript=tuple(asked.transcript)
+        opened, explained, model, tree, config, address=editor, transcript=asked.transcript
     )
     explanation.save(out)
     render_report(out)

@@ -103,7 +103,7 @@ class Measurable:
             return _SHARE * self._side
         if quantity.unit == "grey levels":
             spans = self._spans if channel is None else self._spans[channel]
-            return max(_SHARE * float(np.max(spans)), np.finfo(np.float32).tiny)
+            return max(_SHARE * float(np.max(spans)), float(np.finfo(np.float32).tiny))
         if quantity.unit in ("px", "um", "um2"):
-            return max(_SHARE * float(np.median(np.abs(values))), np.finfo(np.float32).tiny)
+            return max(_SHARE * float(np.median(np.abs(values))), float(np.finfo(np.float32).tiny))
         return _SHARE

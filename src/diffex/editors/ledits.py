@@ -136,7 +136,7 @@ class LEditsEditor:
             If the images are of another size or number of channels.
         """
         check_form(x, (self.model.channels, self.model.size, self.model.size))
-        latents = [self.model.encode(y.to(self.model.device)) for y in to_unit(x, self.value_range).split(1)]
+        latents = [self.model.encode(y.to(self.model.device)) for y in torch.split(to_unit(x, self.value_range), 1)]
         kept = [self._invert(one, name).cpu() for one, name in zip(latents, ids, strict=True)]
         return Inversion(ids, torch.cat(latents).flatten(1).cpu(), torch.cat(kept))
 
@@ -227,17 +227,17 @@ class _AsItIs:
 
 @final
 class _UNetInFours(nn.Module):
-    """A U-Net whose latents are seen as a batch of latents of 4 channels.
+    """A U-Net whose latents are seen as a batch of latents of 4 channels, and that predicts noise.
 
     Parameters
     ----------
-    unet : UNet2DConditionModel
-        Of the model.
+    model : TextModel
+        Whose U-Net it is.
     """
 
-    def __init__(self, unet: Any) -> None:
+    def __init__(self, model: TextModel) -> None:
         super().__init__()
-        self.unet = unet
+        self.unet, self._predict = model.unet, model.predict_noise
         self.config = SimpleNamespace(in_channels=_CHANNELS)
 
     @property
@@ -268,7 +268,7 @@ class _UNetInFours(nn.Module):
         """Predict the noise."""
         channels = int(self.unet.config.in_channels)
         text = encoder_hidden_states[:: channels // _CHANNELS]
-        noise = self.unet(_whole(latents, channels), timestep, encoder_hidden_states=text).sample
+        noise = self._predict(_whole(latents, channels), timestep, text)
         return SimpleNamespace(sample=_in_fours(noise))
 
 
@@ -302,12 +302,14 @@ class _LatentPipeline(LEditsPPPipelineStableDiffusion):  # type: ignore[misc]
 
     def __init__(self, model: TextModel) -> None:
         nothing = _AsItIs()
-        scheduler = DPMSolverMultistepScheduler.from_config(model.scheduler.config)
+        scheduler = DPMSolverMultistepScheduler.from_config(
+            model.scheduler.config, prediction_type="epsilon"
+        )
         super().__init__(
             vae=nothing,
             text_encoder=model.text_encoder,
             tokenizer=model.tokenizer,
-            unet=_UNetInFours(model.unet),
+            unet=_UNetInFours(model),
             scheduler=scheduler,
             safety_checker=None,
             feature_extractor=None,
@@ -316,6 +318,9 @@ class _LatentPipeline(LEditsPPPipelineStableDiffusion):  # type: ignore[misc]
         self.image_processor = nothing
         self.phrases: list[list[int]] = []
         self.set_progress_bar_config(disable=True)
+
+    def maybe_free_model_hooks(self) -> None:
+        """Do nothing: no model was moved off its device."""
 
     def encode_image(self, image: Tensor, **_: Any) -> tuple[Tensor, Tensor]:
         """Give the latents, twice."""

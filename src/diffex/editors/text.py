@@ -167,15 +167,13 @@ class TextEditor:
         edits = [(concept, strength) for concept, strength in edits if strength != 0]
         if not edits:
             return self.null(inversion)
-        count = len(inversion)
         start, *missed = torch.split(inversion.noise.to(self.model.device), self._latent_channels(), dim=1)
         texts = torch.cat([self._empty, *(self._text(concept) for concept, _ in edits)])
-        texts = texts.repeat_interleave(count, dim=0)
+        texts = texts.repeat_interleave(len(inversion), dim=0)
         latents = start
         for k, time in enumerate(self.times):
-            plain, *led = self.model.predict_noise(
-                latents.repeat(len(edits) + 1, 1, 1, 1), time, texts
-            ).split(count)
+            every = self.model.predict_noise(latents.repeat(len(edits) + 1, 1, 1, 1), time, texts)
+            plain, *led = every.chunk(len(edits) + 1)
             noise = plain
             for (_, strength), given in zip(edits, led, strict=True):
                 noise = noise + self.guidance * strength * (given - plain)
@@ -201,7 +199,8 @@ class TextEditor:
         )
         clean = (latents - sigma * noise) / alpha
         ratio = next_sigma * alpha / (sigma * next_alpha)  # e^-h
-        return (next_sigma / sigma) * ratio * latents + next_alpha * (1 - ratio**2) * clean
+        mean: Tensor = (next_sigma / sigma) * ratio * latents + next_alpha * (1 - ratio**2) * clean
+        return mean
 
     def _rendered(self, latents: Tensor, inversion: Inversion) -> Tensor:
         image = self._decode(latents)

@@ -137,7 +137,8 @@ def _stored_cells(images: Images, folder: Path) -> Iterator[tuple[str, Path, dic
 def _channels(path: Path) -> NDArray[np.uint8]:
     stored = read_stored(path)[0][0].astype(np.float64)
     dna = np.clip((stored - 100) / 8, 0, 255)  # as the crops of this set were made
-    return np.stack([dna, 255 - dna, gaussian(dna, 2)]).astype(np.uint8)
+    blurred = gaussian(dna, 2)  # type: ignore[no-untyped-call]
+    return np.stack([dna, 255 - dna, blurred]).astype(np.uint8)
 
 
 def _same(images: Images, reference: Images) -> bool:

@@ -125,7 +125,7 @@ def _by_name(table: TableFile, fields: FieldList, columns: Sequence[str]) -> NDA
                 doubtful.add(text)
     clear = {text: index for text, index in known.items() if text not in doubtful}
     # Of several file columns, a channel each, the first that names a field is as good as any.
-    best = max(columns, key=lambda column: int(table.text[column].isin(list(clear)).sum()))
+    best = max(columns, key=lambda column: int(np.count_nonzero(table.text[column].isin(list(clear)))))
     return _matched(table, best, clear)
 
 

@@ -69,7 +69,9 @@ def locate_cells(labels: NDArray[np.integer[Any]]) -> pd.DataFrame:
             "save it again."
         )
     _refuse_mask(labels)
-    found = regionprops_table(labels, properties=("label", "centroid", "bbox"))
+    found: dict[str, Any] = regionprops_table(  # type: ignore[no-untyped-call]
+        labels, properties=("label", "centroid", "bbox")
+    )
     height, width = labels.shape
     low = np.minimum(found["bbox-0"], found["bbox-1"]) == 0
     high = (found["bbox-2"] == height) | (found["bbox-3"] == width)
@@ -131,7 +133,7 @@ def crop_field(
     places = cells[["y", "x"]].to_numpy(dtype=float)
     _refuse_outside(places, shape)
     starts = np.floor(places + 0.5).astype(int) - size // 2
-    leaves = ((starts < 0) | (starts + size > shape)).any(axis=1)
+    leaves = np.asarray(((starts < 0) | (starts + size > shape)).any(axis=1))
     at_border = leaves | cells.get("touches", pd.Series(False, index=cells.index)).to_numpy(dtype=bool)
     kept = np.flatnonzero(~at_border) if border == "skip" else np.arange(len(cells))
     table = cells.drop(columns="touches", errors="ignore").assign(at_border=at_border).iloc[kept]
@@ -160,7 +162,7 @@ def _windows(
 
 def _medians(field: NDArray[Any]) -> NDArray[Any]:
     # The lower of two middle values, so that integers stay integers.
-    return np.quantile(field, 0.5, axis=(1, 2), method="lower").astype(field.dtype)
+    return np.asarray(np.quantile(field, 0.5, axis=(1, 2), method="lower"), dtype=field.dtype)
 
 
 def _refuse_outside(places: NDArray[np.float64], shape: tuple[int, int]) -> None:
@@ -177,7 +179,7 @@ def _refuse_mask(labels: NDArray[np.integer[Any]]) -> None:
     numbers = np.unique(labels[labels > 0])
     if len(numbers) != 1:
         return
-    pieces = int(connected(labels > 0).max())
+    pieces = int(connected(labels > 0).max())  # type: ignore[no-untyped-call]
     if pieces >= _PIECES:
         raise InputError(
             f"A label image holds one number ({numbers[0]}) in {pieces} pieces, which is a mask, expected a "

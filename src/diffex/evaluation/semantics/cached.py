@@ -62,7 +62,7 @@ class Cached:
     def read(self, x: Tensor) -> FloatArray:
         """Factors of images, ``(n, 12)``."""
         with torch.no_grad():
-            return self.reader(standardise(x, self.card, (0.0, 1.0))).double().numpy()
+            return np.asarray(self.reader(standardise(x, self.card, (0.0, 1.0))).double().numpy())
 
     def judged(self, weights: FloatArray) -> PhraseEdits:
         """Give the edits as judged by a linear rule over the factors: logits 0 and the weighted sum."""

@@ -1,6 +1,7 @@
 """S2: are the planted semantics of a scene, not of a single cell, ranked first."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ def measure_scenes(bench: Bench) -> Iterator[Measured]:
         cause = int(rng.integers(len(SCENE_FACTORS)))
         weights = rng.normal(0, 0.15, len(SCENE_FACTORS))
         weights[cause] = rng.choice([-1, 1]) * rng.uniform(1, 2)
-        judged = edits.judged_by(lambda factors, w=weights: two_logits(factors, w))
+        judged = edits.judged_by(partial(two_logits, weights=weights))
         config = SemanticConfig(target="treated", images=count, seed=seed)
         best = assess(tree, judged, known, spread, None, 1, config).iloc[0]
         own = SCENE_WORDS[SCENE_FACTORS[cause]]

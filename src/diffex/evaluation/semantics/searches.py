@@ -173,7 +173,7 @@ def _picked(edits: PhraseEdits, places: Sequence[int], rows: IntArray) -> Phrase
         null_measured=edits.subject.null_measured.iloc[rows],
     )
     part = PhraseEdits(subject, [edits.concepts[k] for k in places])
-    some = np.ix_(places, rows)
+    some = np.ix_(np.array(places), rows)
     part.logits, part.changes, part.sizes = edits.logits[some], edits.changes[some], edits.sizes[some]
     return part
 

@@ -1,6 +1,6 @@
 """Which phrases, edited into images, move a classifier: propose, edit, check, search, test, show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def explain_semantics(
     config: SemanticConfig,
     *,
     address: str,
-    transcript: tuple[dict[str, Any], ...] = (),
+    transcript: Sequence[Mapping[str, Any]] = (),
 ) -> Explanation:
     """Find, check, test and rank the phrases of a tree that move a classifier.
 
@@ -52,7 +52,7 @@ def explain_semantics(
         Target, sizes, thresholds, seed.
     address : str
         Where the text model comes from, for the record.
-    transcript : tuple of dict
+    transcript : sequence of mapping
         What a describer was asked and answered, for the record.
 
     Returns
@@ -111,7 +111,7 @@ def explain_semantics(
         directions={c.id: c.direction for c in concepts},
         config=config.model_dump(mode="json"),
         cost=ledger.summary(),
-        tree={**tree.as_dict(), "transcript": list(transcript)},
+        tree={**tree.as_dict(), "transcript": [dict(turn) for turn in transcript]},
     )
 
 

@@ -133,10 +133,10 @@ class SemanticExplainer:
             update={"target": self.target}
         )
         images = align_labels(images, model.classifier.card)
-        transcript = () if self.describer is None else self.describer.transcript
+        transcript = self.describer.transcript if self.describer is not None else ()
         return explain_semantics(
             images, model.classifier, model.text, model.tree, config,
-            address=model.editor, transcript=tuple(transcript),
+            address=model.editor, transcript=transcript,
         )  # fmt: skip
 
     def save_pretrained(self, folder: str | Path) -> Path:

@@ -55,7 +55,7 @@ def search(tree: ConceptTree, edits: PhraseEdits, target: int, config: SemanticC
 
     def measure(nodes: IntArray, rows: IntArray) -> FloatArray:
         edits.fill(place[nodes], rows)
-        return edits.effects(target)[np.ix_(place[nodes], rows)]
+        return np.asarray(edits.effects(target)[np.ix_(place[nodes], rows)])
 
     scale = float(margin_of(edits.subject.null_logits, target).std())
     settings = RaceSettings(top=config.top, matter=config.least_effect * scale, seed=config.seed)

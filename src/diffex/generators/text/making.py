@@ -149,9 +149,8 @@ def estimate_text_seconds(
         latents = torch.randn(batch, int(unet.config.in_channels), side, side)
         y = torch.randn(config.vae_batch, images.channels, config.vae_crop, config.vae_crop)
     length = int(encoder.config.max_position_embeddings)
-    task = DenoiserTask(
-        unet.requires_grad_(True), encoder.requires_grad_(True), make_scheduler().alphas_cumprod
-    )
+    scheduler = start.scheduler if start is not None else make_scheduler()
+    task = DenoiserTask(unet.requires_grad_(True), encoder.requires_grad_(True), scheduler)
     given = {"latents": latents, "tokens": torch.zeros(batch, length, dtype=torch.long)}
     seconds = config.steps * step_seconds(task, given, device)
     if start is None:

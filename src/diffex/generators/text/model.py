@@ -151,8 +151,9 @@ class TextModel:
         predicted: Tensor = self.unet(latents, step, encoder_hidden_states=text).sample
         if self.scheduler.config.prediction_type == "epsilon":
             return predicted
-        kept = self.scheduler.alphas_cumprod.to(latents)[step]
-        return kept.sqrt() * predicted + (1 - kept).sqrt() * latents
+        kept = self.scheduler.alphas_cumprod.to(latents)[torch.as_tensor(step).long().cpu()]
+        noise: Tensor = kept.sqrt() * predicted + (1 - kept).sqrt() * latents
+        return noise
 
     def pipeline(self) -> StableDiffusionPipeline:
         """Give diffusers' own pipeline of the same networks."""
