@@ -95,7 +95,7 @@ def text_config() -> "TextConfig":
         unet_widths=(16, 16, 16),
         text_width=16,
         text_layers=1,
-        tokens=18,
+        tokens=16,
         vae_steps=2,
         vae_batch=4,
         steps=4,
@@ -111,7 +111,8 @@ def text_model(text_config: "TextConfig") -> "TextModel":
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        tokenizer = networks.make_tokenizer(["large nucleus", "small cell"], text_config.tokens)
+        words = ["large nucleus", "small cell", "elongated round compact lobed long short object"]
+        tokenizer = networks.make_tokenizer(words, text_config.tokens)
         vae = networks.make_autoencoder(text_config, 3)
         vae.register_to_config(scaling_factor=6.0)  # latents of about unit spread
         return TextModel(
