@@ -32,9 +32,7 @@ def test_help_has_an_example_and_the_common_options(cli, command):
     assert all(option in done.out for option in COMMON)
 
 
-@pytest.mark.parametrize(
-    "command", ["explain", "doctor", "fit", "attributes", "rules", "semantics", "edit"]
-)
+@pytest.mark.parametrize("command", ["explain", "doctor", "fit", "attributes", "rules", "semantics", "edit"])
 def test_commands_on_images_take_tables(cli, command):
     text = cli(command, "--help").out
     assert all(option in text for option in ("--columns", "--where", "--pixel-size", "--channels"))

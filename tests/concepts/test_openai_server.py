@@ -171,9 +171,7 @@ def test_a_second_run_asks_nothing(server, images, tmp_path):
 
 def test_damaged_answers_in_the_cache_are_asked_again(server, images, tmp_path):
     first = describer(server, cache=tmp_path).describe(images)
-    for file, text in zip(
-        sorted(tmp_path.iterdir()), ["{", '{"answer": "no"}'], strict=True
-    ):
+    for file, text in zip(sorted(tmp_path.iterdir()), ["{", '{"answer": "no"}'], strict=True):
         file.write_text(text)
     assert describer(server, cache=tmp_path).describe(images) == first
 

@@ -136,7 +136,9 @@ class LEditsEditor:
             If the images are of another size or number of channels.
         """
         check_form(x, (self.model.channels, self.model.size, self.model.size))
-        latents = [self.model.encode(y.to(self.model.device)) for y in torch.split(to_unit(x, self.value_range), 1)]
+        latents = [
+            self.model.encode(y.to(self.model.device)) for y in torch.split(to_unit(x, self.value_range), 1)
+        ]
         kept = [self._invert(one, name).cpu() for one, name in zip(latents, ids, strict=True)]
         return Inversion(ids, torch.cat(latents).flatten(1).cpu(), torch.cat(kept))
 
@@ -302,9 +304,7 @@ class _LatentPipeline(LEditsPPPipelineStableDiffusion):  # type: ignore[misc]
 
     def __init__(self, model: TextModel) -> None:
         nothing = _AsItIs()
-        scheduler = DPMSolverMultistepScheduler.from_config(
-            model.scheduler.config, prediction_type="epsilon"
-        )
+        scheduler = DPMSolverMultistepScheduler.from_config(model.scheduler.config, prediction_type="epsilon")
         super().__init__(
             vae=nothing,
             text_encoder=model.text_encoder,

@@ -62,11 +62,15 @@ def write_ome_zarr(
     group = zarr.open_group(path, mode="w", zarr_format=3)
     group.create_array("0", data=np.ascontiguousarray(pixels), chunks=(1, *pixels.shape[1:]))
     unit = {} if pixel_size_um is None else {"unit": "micrometer"}
-    axes: list[Any] = [{"name": "c", "type": "channel"}, *({"name": axis, "type": "space", **unit} for axis in "yx")]
+    axes: list[Any] = [
+        {"name": "c", "type": "channel"},
+        *({"name": axis, "type": "space", **unit} for axis in "yx"),
+    ]
     scale = {"type": "scale", "scale": [1.0, pixel_size_um or 1.0, pixel_size_um or 1.0]}
     level = {"path": "0", "coordinateTransformations": [scale]}
-    group.attrs["ome"] = {
+    described: dict[str, Any] = {
         "version": "0.5",
         "multiscales": [{"axes": axes, "datasets": [level]}],
         "omero": {"channels": [{"label": name} for name in channel_names]},
     }
+    group.attrs["ome"] = described

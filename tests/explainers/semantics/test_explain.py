@@ -23,7 +23,12 @@ TREE = ConceptTree.from_dict(
             {"id": "nucleus/large", "phrase": "large nucleus", "measurement": "area"},
             {"id": "nucleus/odd", "phrase": "odd nucleus"},
             {"id": "cell"},
-            {"id": "cell/small", "phrase": "small cell", "measurement": "rest_mean_cytoplasm", "rises": False},
+            {
+                "id": "cell/small",
+                "phrase": "small cell",
+                "measurement": "rest_mean_cytoplasm",
+                "rises": False,
+            },
         ]
     }
 )
