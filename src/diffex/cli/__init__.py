@@ -19,6 +19,7 @@ __all__ = [
     "fitting",
     "looking",
     "main",
+    "phrasing",
     "ruling",
     "run",
 ]

@@ -33,10 +33,10 @@ class TextEditor:
         Grey values of the images.
     steps : int, default 10
         Noise levels between 0 and `reach`.
-    reach : float, default 0.75
+    reach : float, default 0.95
         How far the image is noised, as a share of the model's schedule: larger edits change more of the
         layout.
-    guidance : float, default 6
+    guidance : float, default 4
         Of an edit of strength 1.
     seed : int, default 0
         Of the noise.
@@ -50,8 +50,8 @@ class TextEditor:
         value_range: tuple[float, float],
         *,
         steps: int = 10,
-        reach: float = 0.75,
-        guidance: float = 6.0,
+        reach: float = 0.95,
+        guidance: float = 4.0,
         seed: int = 0,
         size: tuple[int, int] | None = None,
     ) -> None:

@@ -58,8 +58,8 @@ _ATTRIBUTES = Vocabulary(
     picture="cell",
     forward="forward",
     backward="backward",
-    explained="Forward and backward are the two ways along an attribute. Max. strength: the largest edit that "
-    "still looks like the data.",
+    explained="Forward and backward are the two ways along an attribute. Max. strength: the largest edit "
+    "that still looks like the data.",
     nothing="No attribute has an effect that chance, or an arbitrary edit of the same size, does not explain "
     "as well.",
     score="",

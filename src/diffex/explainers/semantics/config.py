@@ -47,8 +47,8 @@ class SemanticConfig(BaseModel):
     target: str
     images: int = Field(default=32, ge=12)
     steps: int = Field(default=10, ge=1)
-    reach: float = Field(default=0.75, gt=0, le=1)
-    guidance: float = Field(default=6.0, gt=0)
+    reach: float = Field(default=0.95, gt=0, le=1)
+    guidance: float = Field(default=4.0, gt=0)
     strengths: tuple[float, ...] = (0.5, 1.0, 1.5)
     search: Literal["race", "exact"] = "race"
     top: int = Field(default=6, ge=1)
