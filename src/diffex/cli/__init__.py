@@ -1,6 +1,7 @@
 """The command line: thin commands over the library, one sentence where something is wrong."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,7 @@ def main() -> int:
         Exit code.
     """
     logging.captureWarnings(capture=True)  # warnings of libraries are for developers
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # and so are these hints
     return run(sys.argv[1:])
 
 
