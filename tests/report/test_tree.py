@@ -134,7 +134,7 @@ def test_every_bar_has_words_and_the_same_zero(report, semantic):
     page = report(semantic())
     bars = [value for value in values(page, "svg", "aria-label") if "interval" in value]
     assert "+2.10, interval +1.88 to +2.32" in bars and all(bars)
-    zeros = {value for value in (*values(page, "section", "style"), *values(page, "table", "style"))}
+    zeros = {*values(page, "section", "style"), *values(page, "table", "style")}
     assert len(zeros) == 1
 
 
