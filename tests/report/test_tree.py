@@ -143,7 +143,7 @@ def test_top_phrases_lead_to_their_pictures(report, semantic):
     links = values(page, "a", "href")
     assert links.count("#run1-phrase1") == 2  # in the ranking and in the tree
     assert "run1-phrase1" in values(page, "section", "id")
-    assert "nucleus › stain › bright nucleus, more of it" in page.text
+    assert "nucleus \u203a stain \u203a bright nucleus, more of it" in page.text
 
 
 def test_speaks_of_phrases_and_images(report, semantic):
