@@ -88,7 +88,9 @@ def measure_edits(bench: Bench) -> Iterator[Measured]:
         Share of edits that move their factor, and how much more than other factors.
     """
     table = edit_table(cached_edits(bench))
-    table.to_csv(bench.figure("semantic-edits").with_suffix(".csv"), index=False)
+    kept = bench.figure("semantic-edits").with_suffix(".csv")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    table.drop(columns="per_image").to_csv(kept, index=False)
     every = np.concatenate([np.array(row) for row in table["per_image"]])
     happened = wilson(int((every >= _SAID).sum()), len(every))
     yield Measured(
