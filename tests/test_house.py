@@ -88,7 +88,9 @@ def test_no_path_of_one_machine_is_kept():
 def test_metadata_has_lower_bounds_and_constraints_pin_them():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    asked = project["dependencies"] + [d for extra in ("onnx", "hf", "truth", "dev") for d in extras[extra]]
+    asked = project["dependencies"] + [
+        d for extra in ("describe", "onnx", "truth", "zarr", "dev") for d in extras[extra]
+    ]
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
     assert [pin for pin in pins if not re.fullmatch(r"[\w.-]+==[\w.]+", pin)] == []
