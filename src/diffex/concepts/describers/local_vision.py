@@ -122,7 +122,7 @@ def _opened(name: str, device: torch.device) -> tuple[Any, Any]:
     except ImportError as error:  # also from within transformers, where a processor needs torchvision
         raise MissingPartError(
             f"Describer {name} needs a part that cannot be imported ({clean(str(error), 160)}): "
-            "pip install 'diffex[hf]', and what the message names."
+            "install what the message names."
         ) from error
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
