@@ -1,7 +1,7 @@
 """``diffex semantics``: which phrases move a classifier."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,9 +15,6 @@ from diffex.cli.options import (
     open_with_classifier,
     spread,
 )
-
-if TYPE_CHECKING:
-    from diffex.concepts.describers import Describer
 
 
 @app.command()
@@ -50,10 +47,11 @@ def semantics(
     """
     from diffex.base.errors import InputError
     from diffex.concepts import read_tree
+    from diffex.concepts.describers import open_describer
     from diffex.explainers.claims import require_free_run
     from diffex.explainers.semantics.config import SemanticConfig
     from diffex.explainers.semantics.explain import explain_semantics
-    from diffex.generators.text.model import open_text_model, shipped_text_model
+    from diffex.generators.text.model import open_text_model
     from diffex.report import render_report
 
     if search not in ("race", "exact"):
@@ -63,9 +61,8 @@ def semantics(
         raise InputError("--classifier is missing: name the classifier to explain.")
     wanted = target_of(opened, explained, target)
     require_free_run(out, wanted, None, "semantics")
-    address = str(shipped_text_model()) if editor == "shipped" else editor
-    model = open_text_model(address, common.open_device())
-    asked = _describer(describer)
+    model = open_text_model(editor, common.open_device())
+    asked = open_describer(describer)
     tree = read_tree(taxonomy) if taxonomy is not None else asked.describe(opened, domain)
     config = SemanticConfig.model_validate(
         {"target": wanted, "images": count, "search": search, "seed": common.chosen_seed, "force": force}
@@ -76,9 +73,3 @@ def semantics(
     explanation.save(out)
     render_report(out)
     emit_run(explanation, out, common)
-
-
-def _describer(address: str) -> "Describer":
-    from diffex.concepts.describers import open_describer
-
-    return open_describer(address)

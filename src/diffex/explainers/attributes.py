@@ -24,6 +24,7 @@ from diffex.explainers.verifying import Verified, Verifier, make_verifier, passi
 from diffex.generators.model import Model
 from diffex.images import Images
 from diffex.runs import Explanation
+from diffex.runs.tables import DOSE_COLUMNS, MEASURED_COLUMNS
 
 Propose = Callable[[Evidence], list[Concept]]
 _CALIBRATION_IMAGES = 8
@@ -107,23 +108,13 @@ def explain_concepts(
         effects=table,
         cells=_cells(prepared, matrix, verified, model),
         examples=examples,
-        dose=_stacked([v.dose for v in verified], _DOSE_COLUMNS),
+        dose=_stacked([v.dose for v in verified], DOSE_COLUMNS),
         measured=measured,
         concepts=tuple(c.as_dict() for c in concepts),
         directions={c.id: c.direction for c in concepts},
         config=config.model_dump(mode="json"),
         cost=ledger.summary(),
     )
-
-
-_DOSE_COLUMNS = [
-    *("concept", "sign", "strength", "effect", "low", "high"),
-    *("flip_rate", "flip_low", "flip_high", "n", "discriminator_auroc", "on_manifold"),
-]
-_MEASURED_COLUMNS = [
-    *("concept", "sign", "strength", "quantity", "words", "unit", "kind", "log"),
-    *("before", "after", "change", "low", "high", "change_sd"),
-]
 
 
 def calibrated_concepts(prepared: Prepared, config: AttributeConfig) -> tuple[list[Concept], float, int]:
@@ -194,7 +185,7 @@ def _measure(
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Measure null edits and edits of the verified images, at each attribute's strength."""
     if not verified:
-        return pd.DataFrame(columns=_MEASURED_COLUMNS), {}
+        return pd.DataFrame(columns=MEASURED_COLUMNS), {}
     rows, images = verifier.rows, prepared.images
     editor, ledger = verifier.editor, prepared.ledger
     groups = None if images.groups is None else images.groups[rows]
@@ -213,7 +204,7 @@ def _measure(
         tables.append(changes.assign(concept=v.concept.id, sign=v.sign, strength=v.strength))
         named = named_quantities(changes, prepared.evidence.quantities)
         leaks[v.concept.id] = off_target(original, null, after, spread, named)
-    return pd.concat(tables, ignore_index=True)[_MEASURED_COLUMNS], leaks
+    return pd.concat(tables, ignore_index=True)[MEASURED_COLUMNS], leaks
 
 
 def _complete(

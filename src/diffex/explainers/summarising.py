@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from diffex.classifiers import Classifier
 from diffex.effects.replication import replication_units
 from diffex.explainers.answer import answer
 from diffex.explainers.config import AttributeConfig
@@ -64,22 +65,10 @@ def summarise(
         "class_names": list(card.class_names),
         "seed": config.seed,
         "answer": list(answer(table, verified, config.target, unit, groups, config.q)),
-        "classifier": {
-            "address": model.classifier.address,
-            "state_hash": model.classifier.state_hash(),
-            "card": card.model_dump(mode="json"),
-            "balanced_accuracy": _accuracy(quality),
-        },
+        "classifier": classifier_part(model.classifier, quality),
         "model": {"address": model.address, "state_hash": model.state_hash(), "forced": not model.passed},
         "gates": [gate.as_dict() for gate in model.gates],
-        "images": {
-            "source": repr(images),
-            "channel_names": list(images.channel_names),
-            "value_range": list(images.value_range),
-            "dtype": images.dtype,
-            "size": list(images.size),
-            "pixel_size_um": images.pixel_size_um,
-        },
+        "images": images_part(images),
         "counts": {
             "images": len(chosen), "by_class": chosen.class_counts(), "groups": groups, "concepts": proposed,
             "merged": len(table) // 2, "selection": int(half.sum()), "estimation": int((~half).sum()),
@@ -91,10 +80,74 @@ def summarise(
         "unit": unit,
         "labels_are_predictions": prepared.labels_are_predictions,
         "warnings": _warnings(verified),
-        "versions": {name: version(name) for name in ("diffex", "torch", "diffusers", "numpy")},
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **made_with("diffex", "torch", "diffusers", "numpy"),
         "search": {"strength_size": size, "depth": 1, "verify_depth": config.verify_depth},
     }  # fmt: skip
+
+
+def classifier_part(classifier: Classifier, quality: dict[str, float] | None) -> dict[str, Any]:
+    """Say which classifier was explained.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        The thing explained.
+    quality : dict, optional
+        Its balanced accuracy, where it is known.
+
+    Returns
+    -------
+    dict
+        Part ``classifier`` of the head.
+    """
+    return {
+        "address": classifier.address,
+        "state_hash": classifier.state_hash(),
+        "card": classifier.card.model_dump(mode="json"),
+        "balanced_accuracy": _accuracy(quality),
+    }
+
+
+def images_part(images: Images) -> dict[str, Any]:
+    """Say what images were explained.
+
+    Parameters
+    ----------
+    images : Images
+        All that were given.
+
+    Returns
+    -------
+    dict
+        Part ``images`` of the head.
+    """
+    return {
+        "source": repr(images),
+        "channel_names": list(images.channel_names),
+        "value_range": list(images.value_range),
+        "dtype": images.dtype,
+        "size": list(images.size),
+        "pixel_size_um": images.pixel_size_um,
+    }
+
+
+def made_with(*packages: str) -> dict[str, Any]:
+    """Say when and by which versions a run is made.
+
+    Parameters
+    ----------
+    *packages : str
+        Whose versions count.
+
+    Returns
+    -------
+    dict
+        Parts ``versions`` and ``created`` of the head.
+    """
+    return {
+        "versions": {name: version(name) for name in packages},
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
 
 
 def _accuracy(quality: dict[str, float] | None) -> dict[str, float] | None:

@@ -83,6 +83,17 @@ MEASURED = Contract(
     key=("concept", "sign", "strength", "quantity"),
 )
 
+DOSE_COLUMNS = [
+    *("concept", "sign", "strength", "effect", "low", "high"),
+    *("flip_rate", "flip_low", "flip_high", "n", "discriminator_auroc", "on_manifold"),
+]
+"""Columns of `DOSE` as they are written."""
+MEASURED_COLUMNS = [
+    *("concept", "sign", "strength", "quantity", "words", "unit", "kind", "log"),
+    *("before", "after", "change", "low", "high", "change_sd"),
+]
+"""Columns of `MEASURED` as they are written."""
+
 
 def check_table(table: pd.DataFrame, contract: Contract, path: Path) -> None:
     """Refuse a table that does not hold what its contract promises.

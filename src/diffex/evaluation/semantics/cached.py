@@ -1,72 +1,79 @@
-"""Edits of the frozen tree into planted cells, rendered once for every classifier of the suite."""
+"""Edits of a tree into planted images, rendered once for every classifier of the suite."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import final
 
 import numpy as np
-import torch
+import pandas as pd
 from torch import Tensor
 
 from diffex.base.ledger import CostLedger
-from diffex.classifiers import Classifier, ClassifierCard
-from diffex.classifiers.blackbox import standardise
+from diffex.classifiers import Classifier
 from diffex.concepts import ConceptTree, Node, read_tree
 from diffex.effects.arrays import FloatArray
-from diffex.evaluation.bench import Bench
-from diffex.evaluation.semantics.oracle import FactorNetwork, fit_reader
+from diffex.evaluation.bench import RUN_ROOMS, Bench, code_hash
+from diffex.evaluation.semantics.oracle import fit_reader
 from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.edits import PhraseEdits
+from diffex.explainers.semantics.edits import PhraseEdits, edits_of
+from diffex.explainers.semantics.explain import assess
 from diffex.explainers.semantics.preparing import prepare_subject
-from diffex.generators.text.model import open_text_model, shipped_text_model
+from diffex.generators import logits_of
+from diffex.generators.text.model import open_text_model
 from diffex.images import Images, PlantedCells
 from diffex.images.planted_factors import FACTORS
 from diffex.measurements import Quantity, quantities
+from diffex.training import TrainConfig
 
 TREE = Path(__file__).with_name("tree.yaml")
 ITEMS = ("puncta", "nucleus", "cytoplasm")
 """Items of no value of their own, for the trees of row S3."""
+_CELLS, _STEPS = 8000, 1200
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Cached:
-    """The tree's edits into planted cells, with the twelve factors read off every rendering.
+    """The edits of a tree into planted images, with the factors read off every rendering.
 
     Parameters
     ----------
     tree : ConceptTree
-        The frozen tree, and the items of row S3 after it.
-    images : Images
-        The cells.
+        The phrases.
     edits : PhraseEdits
-        All rendered; its "logits" are the twelve factors that the oracle reads.
-    real : ndarray, shape (m,)
+        All rendered; its "logits" are the factors that the oracle reads.
+    spread : ndarray, shape (m,)
         Standard deviation of every measurement over real images.
     known : tuple of Quantity
         The measurements.
-    reader : FactorNetwork
-        The oracle.
-    card : ClassifierCard
-        How pixels reach it.
+    oracle : Classifier
+        What reads the factors.
     """
 
     tree: ConceptTree
-    images: Images
     edits: PhraseEdits
-    real: FloatArray
+    spread: FloatArray
     known: tuple[Quantity, ...]
-    reader: FactorNetwork
-    card: ClassifierCard
+    oracle: Classifier
+
+    @property
+    def count(self) -> int:
+        """Images edited."""
+        return len(self.edits.subject.inversion)
 
     def read(self, x: Tensor) -> FloatArray:
-        """Factors of images, ``(n, 12)``."""
-        with torch.no_grad():
-            return np.asarray(self.reader(standardise(x, self.card, (0.0, 1.0))).double().numpy())
+        """Factors of images, ``(n, d)``."""
+        return logits_of(self.oracle, x, (0.0, 1.0))
 
     def judged(self, weights: FloatArray) -> PhraseEdits:
         """Give the edits as judged by a linear rule over the factors: logits 0 and the weighted sum."""
-        return self.edits.judged_by(lambda factors: two_logits(factors, weights))
+        return self.edits.judged_by(partial(_two_logits, weights=weights))
+
+    def assessed(self, edits: PhraseEdits, seed: int) -> pd.DataFrame:
+        """Rank the edits for class 1 of such a rule, as `explain_semantics` does."""
+        config = SemanticConfig(target="treated", images=self.count, seed=seed)
+        return assess(self.tree, edits, self.known, self.spread, None, 1, config)
 
 
 def cached_edits(bench: Bench) -> Cached:
@@ -80,37 +87,61 @@ def cached_edits(bench: Bench) -> Cached:
     Returns
     -------
     Cached
-        Of 32 cells, exhaustive.
+        Of 32 cells, exhaustive; the items of row S3 stand beside the frozen tree.
     """
-    reader, card = fit_reader(bench)
-    oracle = Classifier(
-        reader, card.model_copy(update={"class_names": FACTORS}), differentiable=True, address="oracle"
-    )
-    frozen = read_tree(TREE)
-    tree = ConceptTree((*frozen.nodes, *(Node(f"item-{word}", word, phrase=word) for word in ITEMS)))
-    count = bench.size(32, 12)
-    images = PlantedCells().images(count, 900 + bench.seed)
-    config = SemanticConfig(target=FACTORS[0], images=count, seed=bench.seed, force=True)
-    model = open_text_model(str(shipped_text_model()), bench.device)
-    subject, chosen, _, real = prepare_subject(images, oracle, model, config, CostLedger())
-    concepts = [subject.editor.concept(n.id, n.phrase or n.name, n.name, n.parent) for n in tree.phrases()]
-    edits = PhraseEdits(subject, concepts)
-    stage = bench.stage("semantic-edits", [model.state_hash(), tree.as_dict(), config.model_dump(), count])
-    fill_or_open(edits, stage / "edits.npz")
-    known = quantities(chosen.channel_names, chosen.pixel_size_um)
-    return Cached(tree, chosen, edits, real.std(axis=0).to_numpy(), known, reader, card)
+    count, steps = bench.size(_CELLS, 400), bench.size(_STEPS, 60)
+    cells = PlantedCells()
+    factors = cells.sample_factors(count, 500 + bench.seed)
+    oracle = fit_reader(
+        bench, "factor-reader", lambda m: cells.render(factors[:m], list(range(m))), factors, FACTORS,
+        TrainConfig(steps=steps, batch_size=64, lr=2e-3, ema=0.995, seed=bench.seed),
+    )  # fmt: skip
+    items = (Node(f"item-{word}", word, phrase=word) for word in ITEMS)
+    tree = ConceptTree((*read_tree(TREE).nodes, *items))
+    images = cells.images(bench.size(32, 12), 900 + bench.seed)
+    return render_tree(bench, "semantic-edits", tree, images, oracle)
 
 
-def fill_or_open(edits: PhraseEdits, kept: Path) -> None:
-    """Render all edits and keep them, or read them where they are kept.
+def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, oracle: Classifier) -> Cached:
+    """Render every phrase of a tree into images with the shipped text model, or open the stage.
 
     Parameters
     ----------
-    edits : PhraseEdits
-        Filled in place.
-    kept : Path
-        A file of plain arrays.
+    bench : Bench
+        Seed, stages, device.
+    kind : str
+        Of the stage.
+    tree : ConceptTree
+        The phrases.
+    images : Images
+        All are edited.
+    oracle : Classifier
+        Reads factors.
+
+    Returns
+    -------
+    Cached
+        Exhaustive, both signs.
     """
+    first = oracle.card.class_names[0]
+    config = SemanticConfig(target=first, images=len(images), seed=bench.seed, force=True)
+    model = open_text_model("shipped", bench.device)
+    subject, chosen, _, real = prepare_subject(images, oracle, model, config, CostLedger())
+    edits = edits_of(tree, subject)
+    content = [
+        model.state_hash(),
+        oracle.state_hash(),
+        tree.as_dict(),
+        config.model_dump(),
+        images.fingerprint(),
+    ]
+    _fill_or_open(edits, bench.stage(kind, [*content, code_hash(RUN_ROOMS)]) / "edits.npz")
+    known = quantities(chosen.channel_names, chosen.pixel_size_um)
+    return Cached(tree, edits, real.std(axis=0).to_numpy(), known, oracle)
+
+
+def _fill_or_open(edits: PhraseEdits, kept: Path) -> None:
+    """Render all edits and keep them, or read them where they are kept."""
     if kept.is_file():
         with np.load(kept, allow_pickle=False) as found:
             edits.logits, edits.changes, edits.sizes = found["logits"], found["changes"], found["sizes"]
@@ -120,20 +151,6 @@ def fill_or_open(edits: PhraseEdits, kept: Path) -> None:
     np.savez_compressed(kept, logits=edits.logits, changes=edits.changes, sizes=edits.sizes)
 
 
-def two_logits(factors: FloatArray, weights: FloatArray) -> FloatArray:
-    """Give the logits of a linear rule over factors.
-
-    Parameters
-    ----------
-    factors : ndarray, shape (..., d)
-        As read.
-    weights : ndarray, shape (d,)
-        Of the rule.
-
-    Returns
-    -------
-    ndarray, shape (..., 2)
-        0 and the weighted sum.
-    """
+def _two_logits(factors: FloatArray, weights: FloatArray) -> FloatArray:
     score = factors @ weights
     return np.stack([np.zeros_like(score), score], axis=-1)

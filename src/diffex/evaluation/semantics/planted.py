@@ -14,8 +14,6 @@ from diffex.evaluation.bench import Bench
 from diffex.evaluation.rows import Measured
 from diffex.evaluation.semantics.cached import Cached, cached_edits
 from diffex.evaluation.semantics.words import factor_of
-from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.explain import assess
 from diffex.images import PlantedCells
 from diffex.images.planted_factors import FACTORS
 
@@ -182,8 +180,7 @@ def random_rule(rng: np.random.Generator) -> FloatArray:
 
 def _score(cached: Cached, weights: FloatArray, moves: FloatArray, seed: int) -> _Score:
     edits = cached.judged(weights)
-    config = SemanticConfig(target="treated", images=len(cached.images), seed=seed)
-    table = assess(cached.tree, edits, cached.known, cached.real, None, 1, config)
+    table = cached.assessed(edits, seed)
     scale = float((edits.subject.null_logits[:, 1]).std())
     true = {}
     for node in cached.tree.phrases():

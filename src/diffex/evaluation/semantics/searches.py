@@ -18,9 +18,7 @@ from diffex.evaluation.rows import Measured
 from diffex.evaluation.semantics.cached import Cached, cached_edits
 from diffex.evaluation.semantics.planted import random_rule
 from diffex.evaluation.semantics.words import factor_of
-from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.edits import PhraseEdits
-from diffex.explainers.semantics.explain import assess
 from diffex.explainers.semantics.searching import parents_of
 from diffex.images.planted_factors import FACTORS, factor_index
 
@@ -51,11 +49,9 @@ def measure_cancelling(bench: Bench) -> Iterator[Measured]:
         weights = np.zeros(len(FACTORS))
         weights[[factor_index(name) for name in _CROWD]] = rng.uniform(1.5, 2.5, len(_CROWD))
         weights[factor_index("puncta_number")] = rng.uniform(1.0, 1.5)
-        edits = _picked(
-            cached.judged(weights), places, rng.integers(0, len(cached.images), len(cached.images))
-        )
+        edits = _picked(cached.judged(weights), places, rng.integers(0, cached.count, cached.count))
         ours += _both_called(tree, edits, cached, seed)
-        beam += _both_reported(tree, edits, int(rng.integers(len(cached.images))))
+        beam += _both_reported(tree, edits, int(rng.integers(cached.count)))
     for what, found, target in (
         ("cancelling children: seeds in which ours finds both", ours, ">= 0.95"),
         ("the same, published beam of width 8", beam, "reported"),
@@ -78,7 +74,7 @@ def measure_evaluations(bench: Bench) -> Iterator[Measured]:
         Agreement with the exhaustive ranking, and how many times fewer evaluations.
     """
     cached = cached_edits(bench)
-    images, phrases = len(cached.images), len(cached.tree.phrases())
+    images, phrases = cached.count, len(cached.tree.phrases())
     rng = np.random.default_rng(derive_seed("evaluations", bench.seed))
     agreement, fractions = [], []
     for seed in range(bench.size(_SEEDS, 4)):
@@ -179,8 +175,7 @@ def _picked(edits: PhraseEdits, places: Sequence[int], rows: IntArray) -> Phrase
 
 
 def _both_called(tree: ConceptTree, edits: PhraseEdits, cached: Cached, seed: int) -> bool:
-    config = SemanticConfig(target="treated", images=len(cached.images), seed=seed)
-    table = assess(tree, edits, cached.known, cached.real, None, 1, config)
+    table = replace(cached, tree=tree).assessed(edits, seed)
     called = set(table.loc[table["significant"], "words"])
     return _UP in called and _DOWN in called
 

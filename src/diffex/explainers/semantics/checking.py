@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diffex.concepts import Node
+from diffex.concepts.measurable import column_of
 from diffex.effects.arrays import SIGNS, FloatArray
 from diffex.effects.intervals import mean_intervals
 from diffex.explainers.semantics.config import SemanticConfig
@@ -80,7 +81,8 @@ def check_edits(
         A verdict per phrase and sign.
     """
     names = [q.name for q in quantities]
-    column = np.array([_column(node, names) for node in nodes], dtype=np.int64)
+    named = [None if n.measurement is None else column_of(n.measurement, quantities) for n in nodes]
+    column = np.array([-1 if name is None else names.index(name) for name in named], dtype=np.int64)
     shape = (len(nodes), 2)
     on, low, off = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
     verdict = np.full(shape, UNCHECKED, dtype="<U9")
@@ -98,14 +100,6 @@ def check_edits(
         off[k] = np.abs(scaled[..., others]).mean(axis=(0, 2))
         verdict[k] = [_verdict(*values, config) for values in zip(on[k], low[k], off[k], strict=True)]
     return Checks(column, on, low, off, verdict)
-
-
-def _column(node: Node, names: Sequence[str]) -> int:
-    """Position of the measurement a node names; the unit of length may be left out."""
-    if node.measurement is None:
-        return -1
-    wanted = (node.measurement, *(f"{node.measurement}_{unit}" for unit in ("um2", "um", "px")))
-    return next((names.index(name) for name in wanted if name in names), -1)
 
 
 def _related(one: Quantity, other: Quantity) -> bool:

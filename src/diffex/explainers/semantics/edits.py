@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffex.base.progress import progress
-from diffex.concepts import Concept
+from diffex.concepts import Concept, ConceptTree
 from diffex.editors import Inversion
 from diffex.editors.text import TextEditor
 from diffex.effects.arrays import SIGNS, FloatArray
@@ -58,6 +58,25 @@ class Subject:
         """Edit some images, ``(m, c, h, w)``; evaluations are counted."""
         self.judge.ledger.count(purpose, len(rows) * self.editor.evaluations)
         return self.editor.edit(self.inversion.take(rows.tolist()), concept, strength)
+
+
+def edits_of(tree: ConceptTree, subject: Subject) -> "PhraseEdits":
+    """Make the table, still empty, of a tree's phrases.
+
+    Parameters
+    ----------
+    tree : ConceptTree
+        Its phrases, in order, become the concepts.
+    subject : Subject
+        Images and renderer.
+
+    Returns
+    -------
+    PhraseEdits
+        Nothing rendered yet.
+    """
+    make = subject.editor.concept
+    return PhraseEdits(subject, [make(n.id, n.phrase or n.name, n.name, n.parent) for n in tree.phrases()])
 
 
 @final

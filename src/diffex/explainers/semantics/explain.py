@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, align_labels
-from diffex.concepts import Concept, ConceptTree, Node
+from diffex.concepts import Concept, ConceptTree
 from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import margin_of
 from diffex.explainers.semantics.checking import check_edits, own_effects
 from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.edits import PhraseEdits, Subject
+from diffex.explainers.semantics.edits import PhraseEdits, edits_of
 from diffex.explainers.semantics.preparing import prepare_subject
 from diffex.explainers.semantics.ranking import Outcome, ranked
 from diffex.explainers.semantics.searching import search
@@ -72,9 +72,7 @@ def explain_semantics(
     labels_given = images.labels is not None
     images = align_labels(images, classifier.card)
     subject, chosen, gates, real = prepare_subject(images, classifier, model, config, ledger)
-    nodes = tree.phrases()
-    concepts = tuple(_concept(subject, node) for node in nodes)
-    edits = PhraseEdits(subject, concepts)
+    edits = edits_of(tree, subject)
     target = classifier.card.class_names.index(config.target)
     with ledger.timed("edits"):
         raced = search(tree, edits, target, config)
@@ -82,11 +80,11 @@ def explain_semantics(
     spread = real.std(axis=0).to_numpy()
     with ledger.timed("statistics"):
         table = assess(tree, edits, known, spread, chosen.groups, target, config)
-    best = _best(table, concepts, config.top)
+    best = _best(table, edits.concepts, config.top)
     with ledger.timed("examples"):
         dose = dose_table(subject, best, target, chosen.groups, config)
         measured = measured_table(edits, best, known, spread, chosen.groups)
-        examples = example_pictures(subject, chosen, best, config)
+        examples = example_pictures(subject, chosen, best, target, config)
     classifier.check_unchanged(before)
     return Explanation(
         summary=summarise(
@@ -98,17 +96,17 @@ def explain_semantics(
             table,
             config,
             address=address,
-            phrases=len(nodes),
+            phrases=len(edits.concepts),
             raced=raced,
             labels_given=labels_given,
         ),
         effects=table,
-        cells=_cells(chosen, subject, edits.effects(target), concepts),
+        cells=_cells(chosen, edits, target),
         examples=examples,
         dose=dose,
         measured=measured,
-        concepts=tuple(c.as_dict() for c in concepts),
-        directions={c.id: c.direction for c in concepts},
+        concepts=tuple(c.as_dict() for c in edits.concepts),
+        directions={c.id: c.direction for c in edits.concepts},
         config=config.model_dump(mode="json"),
         cost=ledger.summary(),
         tree={**tree.as_dict(), "transcript": [dict(turn) for turn in transcript]},
@@ -155,10 +153,6 @@ def assess(
     return ranked(tree, nodes, edits, checks, Outcome(total, own, scale), groups, target, config)
 
 
-def _concept(subject: Subject, node: Node) -> Concept:
-    return subject.editor.concept(node.id, node.phrase or node.name, node.name, node.parent)
-
-
 def _best(table: pd.DataFrame, concepts: tuple[Concept, ...], top: int) -> list[tuple[Concept, int]]:
     """The best significant phrases with their better sign; where there is none, nothing is shown."""
     by_id = {c.id: c for c in concepts}
@@ -166,10 +160,9 @@ def _best(table: pd.DataFrame, concepts: tuple[Concept, ...], top: int) -> list[
     return [(by_id[row["concept"]], int(row["sign"])) for row in good.to_dict("records")]
 
 
-def _cells(
-    chosen: Images, subject: Subject, total: FloatArray, concepts: tuple[Concept, ...]
-) -> pd.DataFrame:
+def _cells(chosen: Images, edits: PhraseEdits, target: int) -> pd.DataFrame:
     """A row per image: what it is, and how much each phrase moves it."""
+    subject, effects = edits.subject, edits.effects(target)
     names = subject.judge.classifier.card.class_names
     head = {
         "id": list(chosen.ids),
@@ -177,5 +170,5 @@ def _cells(
         "group": None if chosen.groups is None else chosen.groups,
     }
     logits = {f"logit_{name}": subject.null_logits[:, k] for k, name in enumerate(names)}
-    scores = {f"score_{c.id}": np.nan_to_num(total[k, :, 0]) for k, c in enumerate(concepts)}
+    scores = {f"score_{c.id}": np.nan_to_num(effects[k, :, 0]) for k, c in enumerate(edits.concepts)}
     return pd.DataFrame({**head, **logits, **scores})

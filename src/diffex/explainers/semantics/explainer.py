@@ -9,12 +9,12 @@ from typing import Self, final
 from diffex.base.devices import resolve_device
 from diffex.base.errors import FolderError, InputError
 from diffex.base.files import read_json, write_json
-from diffex.classifiers import Classifier, align_labels, fit_black_box, load_black_box, open_classifier
+from diffex.classifiers import Classifier, fit_black_box, load_black_box, open_classifier
 from diffex.concepts import ConceptTree
 from diffex.concepts.describers import Describer, OfflineDescriber
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.explain import explain_semantics
-from diffex.generators.text.model import TextModel, open_text_model, shipped_text_model
+from diffex.generators.text.model import SHIPPED, TextModel, open_text_model
 from diffex.images import Images
 from diffex.runs import Explanation
 
@@ -106,8 +106,7 @@ class SemanticExplainer:
             folder = Path(self.folder or tempfile.mkdtemp(prefix="diffex-"))
             classifier, _ = fit_black_box(images, folder / _CLASSIFIER, device=device)
         tree = self.tree or (self.describer or OfflineDescriber()).describe(images, None)
-        address = str(shipped_text_model()) if self.editor == "shipped" else self.editor
-        self.model_ = SemanticModel(classifier, open_text_model(address, device), tree, self.editor)
+        self.model_ = SemanticModel(classifier, open_text_model(self.editor, device), tree, self.editor)
         return self
 
     def explain(self, images: Images) -> Explanation:
@@ -132,7 +131,6 @@ class SemanticExplainer:
         config = (self.config or SemanticConfig(target=self.target)).model_copy(
             update={"target": self.target}
         )
-        images = align_labels(images, model.classifier.card)
         transcript = self.describer.transcript if self.describer is not None else ()
         return explain_semantics(
             images, model.classifier, model.text, model.tree, config,
@@ -211,7 +209,7 @@ class SemanticExplainer:
         kept = read_json(folder / _HEAD)
         tree = ConceptTree.from_dict(kept["tree"])
         explainer = cls(target, editor=kept["editor"], tree=tree, config=config, device=device)
-        text = folder / _TEXT if (folder / _TEXT).is_dir() else shipped_text_model()
+        text = folder / _TEXT if (folder / _TEXT).is_dir() else SHIPPED
         if classifier is None:
             own = folder / _CLASSIFIER
             classifier = load_black_box(own) if own.is_dir() else open_classifier(kept["classifier"])

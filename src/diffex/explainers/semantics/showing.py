@@ -17,16 +17,9 @@ from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.edits import PhraseEdits, Subject
 from diffex.images import Images
 from diffex.measurements import Quantity
+from diffex.runs.tables import DOSE_COLUMNS, MEASURED_COLUMNS
 
 Best = list[tuple[Concept, int]]
-_DOSE = [
-    *("concept", "sign", "strength", "effect", "low", "high"),
-    *("flip_rate", "flip_low", "flip_high", "n", "discriminator_auroc", "on_manifold"),
-]
-_MEASURED = [
-    *("concept", "sign", "strength", "quantity", "words", "unit", "kind", "log"),
-    *("before", "after", "change", "low", "high", "change_sd"),
-]
 
 
 def dose_table(
@@ -69,7 +62,7 @@ def dose_table(
                     "on_manifold": True,
                 }
             )  # fmt: skip
-    return pd.DataFrame(rows, columns=_DOSE)
+    return pd.DataFrame(rows, columns=DOSE_COLUMNS)
 
 
 def measured_table(
@@ -109,11 +102,15 @@ def measured_table(
         after = before + change[rows]
         table = change_rows(before, after, quantities, spread, None if groups is None else groups[rows])
         tables.append(table.assign(concept=concept.id, sign=sign, strength=1.0))
-    return pd.concat(tables, ignore_index=True)[_MEASURED] if tables else pd.DataFrame(columns=_MEASURED)
+    return (
+        pd.concat(tables, ignore_index=True)[MEASURED_COLUMNS]
+        if tables
+        else pd.DataFrame(columns=MEASURED_COLUMNS)
+    )
 
 
 def example_pictures(
-    subject: Subject, chosen: Images, best: Best, config: SemanticConfig
+    subject: Subject, chosen: Images, best: Best, target: int, config: SemanticConfig
 ) -> dict[str, NDArray[Any]]:
     """Edit a few images along the best phrases at all strengths.
 
@@ -125,6 +122,8 @@ def example_pictures(
         The sample.
     best : list of (Concept, int)
         Phrases and signs.
+    target : int
+        Index of the target.
     config : SemanticConfig
         Strengths, how many images.
 
@@ -133,7 +132,6 @@ def example_pictures(
     dict of str to ndarray
         As ``examples.npz`` holds them.
     """
-    target = chosen.class_names.index(config.target) if config.target in chosen.class_names else 0
     margins = margin_of(subject.null_logits, target)
     rows = np.argsort(margins)[evenly(len(margins), config.shown)]
     edited = [

@@ -1,7 +1,5 @@
 """The head of a semantic run, and its answer in plain sentences."""
 
-import datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -11,11 +9,10 @@ from diffex.classifiers import Classifier
 from diffex.effects.replication import replication_units
 from diffex.explainers.semantics.checking import DONE, FAILED, LEAKS, UNCHECKED, VERDICTS
 from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.summarising import classifier_part, images_part, made_with
 from diffex.generators import Gate
 from diffex.generators.text.model import TextModel
 from diffex.images import Images
-
-_PARTS = ("diffex", "torch", "diffusers", "transformers", "numpy")
 
 
 def summarise(
@@ -72,20 +69,13 @@ def summarise(
         "class_names": list(card.class_names),
         "seed": config.seed,
         "answer": answer(table, config.target, config.q),
-        "classifier": {
-            "address": classifier.address, "state_hash": classifier.state_hash(),
-            "card": card.model_dump(mode="json"), "balanced_accuracy": None,
-        },
+        "classifier": classifier_part(classifier, None),
         "model": {
             "address": address, "state_hash": model.state_hash(),
             "forced": not all(gate.passed for gate in gates),
         },
         "gates": [gate.as_dict() for gate in gates],
-        "images": {
-            "source": repr(images), "channel_names": list(images.channel_names),
-            "value_range": list(images.value_range), "dtype": images.dtype, "size": list(images.size),
-            "pixel_size_um": images.pixel_size_um,
-        },
+        "images": images_part(images),
         "counts": {
             "images": len(chosen), "by_class": chosen.class_counts(), "groups": groups,
             "concepts": phrases, "merged": phrases, "on_all_images": raced,
@@ -96,8 +86,7 @@ def summarise(
         "unit": unit,
         "labels_are_predictions": not labels_given,
         "warnings": warnings(table),
-        "versions": {name: version(name) for name in _PARTS},
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        **made_with("diffex", "torch", "diffusers", "transformers", "numpy"),
         "search": {"kind": config.search, "depth": config.steps, "guidance": config.guidance},
     }  # fmt: skip
 

@@ -21,6 +21,8 @@ from diffex.base.errors import FolderError, InputError
 from diffex.base.hashing import hash_tensors
 
 _PREDICTED = ("epsilon", "v_prediction")
+SHIPPED = "shipped"
+"""Address of the model that comes along: planted cells and scenes, 64 px, three channels."""
 
 
 @final
@@ -177,24 +179,13 @@ class TextModel:
             network.to(torch.float32)
 
 
-def shipped_text_model() -> Path:
-    """Give the model that comes along: planted cells and scenes, 64 px, three channels.
-
-    Returns
-    -------
-    Path
-        A folder in Stable Diffusion's layout.
-    """
-    return Path(__file__).parents[2] / "shipped" / "text"
-
-
 def open_text_model(address: str, device: torch.device) -> TextModel:
     """Open a text-to-image model.
 
     Parameters
     ----------
     address : str
-        A local folder in Stable Diffusion's layout, or ``ORG/NAME`` on the Hugging Face hub.
+        ``shipped``, a local folder in Stable Diffusion's layout, or ``ORG/NAME`` on the Hugging Face hub.
     device : torch.device
         Where to compute.
 
@@ -208,10 +199,11 @@ def open_text_model(address: str, device: torch.device) -> TextModel:
     FolderError
         If there is no such model, or it has another layout.
     """
+    place = Path(__file__).parents[2] / "shipped" / "text" if address == SHIPPED else address
     try:
         with _no_bars():
             pipeline = StableDiffusionPipeline.from_pretrained(
-                address,
+                place,
                 safety_checker=None,
                 feature_extractor=None,
                 requires_safety_checker=False,
