@@ -210,7 +210,7 @@ def test_explanation_is_whole(explained, model):
         "state_hash": model.state_hash(),
         "forced": True,
     }
-    assert explained.cost["nfe"]["matrix"] == 48 * 2 * counts["merged"]
+    assert explained.cost["nfe"]["screening"] == 48 * 2 * counts["merged"]
     assert explained.cost["nfe"]["null"] >= 48
     assert explained.examples["null"].min() >= 0 and explained.examples["null"].max() > 1, "grey values"
     assert explained.examples["original"].shape == (2, 3, 32, 32)

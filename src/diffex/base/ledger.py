@@ -20,6 +20,7 @@ class CostLedger:
         self.nfe: Counter[str] = Counter()
         self.classifier_calls = 0
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.cpu: defaultdict[str, float] = defaultdict(float)
         self._start = time.monotonic()
         self._start_cpu = time.process_time()
 
@@ -39,18 +40,19 @@ class CostLedger:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the wall time of a block to a stage.
+        """Add the wall time and the CPU time of a block to a stage.
 
         Parameters
         ----------
         stage : str
             Name of the stage.
         """
-        start = time.monotonic()
+        start, start_cpu = time.monotonic(), time.process_time()
         try:
             yield
         finally:
             self.seconds[stage] += time.monotonic() - start
+            self.cpu[stage] += time.process_time() - start_cpu
 
     def summary(self) -> dict[str, Any]:
         """Give the whole account.
@@ -59,7 +61,7 @@ class CostLedger:
         -------
         dict
             ``nfe`` by purpose, ``nfe_total``, ``classifier_calls``, ``seconds`` by stage,
-            ``seconds_total``, ``cpu_seconds``, ``peak_memory_mb``.
+            ``seconds_total``, ``cpu_seconds_by_stage``, ``cpu_seconds``, ``peak_memory_mb``.
         """
         unit = 1 if sys.platform == "darwin" else 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
@@ -69,6 +71,7 @@ class CostLedger:
             "classifier_calls": self.classifier_calls,
             "seconds": {k: round(v, 2) for k, v in self.seconds.items()},
             "seconds_total": round(time.monotonic() - self._start, 2),
+            "cpu_seconds_by_stage": {k: round(v, 2) for k, v in self.cpu.items()},
             "cpu_seconds": round(time.process_time() - self._start_cpu, 2),
             "peak_memory_mb": round(peak, 1),
         }

@@ -1,5 +1,6 @@
 """``diffex demo``, ``explain``, ``attributes`` and ``counterfactual``: what the classifier looks at."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,14 @@ Target = Annotated[str, typer.Option(help="The class whose logit is explained.")
 Force = Annotated[bool, typer.Option("--force", help="Explain although a gate of the model failed.")]
 Count = Annotated[int, typer.Option("--images", min=24, help="How many images are edited.")]
 Concepts = Annotated[int, typer.Option(min=10, help="How many concepts are proposed.")]
+
+
+class Search(StrEnum):
+    """Which edits are rendered."""
+
+    exact = "exact"
+    race = "race"
+    gradient = "gradient"
 
 
 @app.command()
@@ -104,6 +113,13 @@ def attributes(
     classifier: ClassifierAddress = None,
     count: Count = 256,
     concepts: Concepts = 100,
+    search: Annotated[
+        Search,
+        typer.Option(
+            help="Render all edits (exact), those that win a race over images (race), or those with the "
+            "largest first-order effects (gradient). What is left out counts as tested and not significant."
+        ),
+    ] = Search.exact,
     force: Force = False,
     common: Common,
 ) -> None:
@@ -114,7 +130,13 @@ def attributes(
     Example: diffex attributes cells/test --model model --target drug --out run
     """
     opened, fitted = open_for(images, model, classifier, common)
-    options = {"images": count, "concepts": concepts, "seed": common.chosen_seed, "force": force}
+    options = {
+        "images": count,
+        "concepts": concepts,
+        "search": search.value,
+        "seed": common.chosen_seed,
+        "force": force,
+    }
     explanation = _explained(opened, fitted, target, out, options)
     emit_run(explanation, out, common)
 

@@ -1,6 +1,6 @@
 """The effect matrix: every image, concept and sign rendered once, every class's logit kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -36,9 +36,9 @@ class EffectMatrix:
     null : ndarray, shape (n, k)
         Logits of the null edits.
     edits : ndarray, shape (n, K, 2, k)
-        Logits of the edits, signs +1 and -1.
+        Logits of the edits, signs +1 and -1; NaN where a search did not render.
     sizes : ndarray, shape (K, 2)
-        Mean size of the rendered changes.
+        Mean size of the rendered changes; NaN where nothing was rendered.
     """
 
     ids: tuple[str, ...]
@@ -58,13 +58,18 @@ class EffectMatrix:
         Returns
         -------
         ndarray, shape (n, K, 2)
-            Edit minus null edit.
+            Edit minus null edit; NaN where not rendered.
         """
         return margin_of(self.edits, target) - margin_of(self.null, target)[:, None, None]
 
     def flips(self, target: int) -> NDArray[np.bool_]:
-        """Whether edits are classified as the target, ``(n, K, 2)``."""
-        return np.asarray(self.edits.argmax(-1) == target)
+        """Whether edits are classified as the target, ``(n, K, 2)``; False where not rendered."""
+        return np.asarray((self.edits.argmax(-1) == target) & self.rendered)
+
+    @property
+    def rendered(self) -> NDArray[np.bool_]:
+        """Which edits were rendered, ``(n, K, 2)``."""
+        return ~np.isnan(self.edits[..., 0])
 
     def eligible(self, target: int) -> NDArray[np.bool_]:
         """Whether null edits are not the target yet, ``(n,)``."""
@@ -122,6 +127,7 @@ def effect_matrix(
     concepts: list[Concept],
     size_of: SizeOf,
     *,
+    wanted: NDArray[np.bool_] | None = None,
     purpose: str = "matrix",
     batch: int = 64,
 ) -> EffectMatrix:
@@ -139,6 +145,8 @@ def effect_matrix(
         K calibrated concepts.
     size_of : callable
         Size of a change ``(n, c, h, w)`` per image, ``(n,)``.
+    wanted : ndarray of bool, shape (K, 2), optional
+        Concepts and signs to render; default all.
     purpose : str
         For the ledger.
     batch : int
@@ -147,22 +155,52 @@ def effect_matrix(
     Returns
     -------
     EffectMatrix
-        With ``n * (2 K + 1)`` renders counted.
+        With ``n * (2 K + 1)`` renders counted where all are wanted, else ``n * (wanted + 1)``.
     """
     count, classes = len(inversion), len(judge.classifier.card.class_names)
-    edits = np.empty((count, len(concepts), 2, classes))
+    rows = np.argwhere(np.ones((len(concepts), 2), dtype=bool) if wanted is None else wanted)
+    edits = np.full((count, len(concepts), 2, classes), np.nan)
     null = np.empty((count, classes))
-    sizes = np.zeros((len(concepts), 2))
+    sizes = np.full((len(concepts), 2), np.nan)
+    sizes[tuple(rows.T)] = 0.0
     starts = range(0, count, batch)
     for start in progress(starts, "rendering edits", len(starts)):
         part = inversion.rows(start, min(start + batch, count))
         plain = editor.null(part)
         judge.ledger.count("null", len(part) * editor.evaluations)
         null[start : start + batch] = judge.logits(plain)
-        for index, concept in enumerate(concepts):
-            for side, sign in enumerate(SIGNS):
-                x = editor.edit(part, concept, sign)
-                edits[start : start + batch, index, side] = judge.logits(x)
-                sizes[index, side] += float(size_of(x - plain).sum())
-        judge.ledger.count(purpose, 2 * len(concepts) * len(part) * editor.evaluations)
+        for index, side in rows:
+            x = editor.edit(part, concepts[index], SIGNS[side])
+            edits[start : start + batch, index, side] = judge.logits(x)
+            sizes[index, side] += float(size_of(x - plain).sum())
+        judge.ledger.count(purpose, len(rows) * len(part) * editor.evaluations)
     return EffectMatrix(inversion.ids, tuple(c.id for c in concepts), null, edits, sizes / max(count, 1))
+
+
+def assembled(ids: tuple[str, ...], parts: Sequence[tuple[NDArray[np.int64], EffectMatrix]]) -> EffectMatrix:
+    """Put parts of a matrix together, each of some images and some rows.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        Of all n images.
+    parts : sequence of (ndarray of int, EffectMatrix)
+        Positions of the part's images, and the part. Every image is in at least one.
+
+    Returns
+    -------
+    EffectMatrix
+        Of all images; NaN where no part rendered.
+    """
+    (_, first), *_ = parts
+    null = np.full((len(ids), first.null.shape[1]), np.nan)
+    edits = np.full((len(ids), *first.edits.shape[1:]), np.nan)
+    total, count = np.zeros(first.sizes.shape), np.zeros(first.sizes.shape)
+    for images, part in parts:
+        null[images] = part.null
+        edits[images] = np.where(np.isnan(part.edits), edits[images], part.edits)
+        shown = ~np.isnan(part.sizes)
+        total[shown] += len(images) * part.sizes[shown]
+        count[shown] += len(images)
+    sizes = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return EffectMatrix(ids, first.concepts, null, edits, sizes)

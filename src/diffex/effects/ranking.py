@@ -12,6 +12,7 @@ from diffex.effects.arrays import SIGNS, BoolArray, FloatArray, finite, same_len
 from diffex.effects.intervals import bootstrap_ranks, descending_ranks, mean_intervals, wilson
 from diffex.effects.multiplicity import benjamini_hochberg
 from diffex.effects.nulls import rise_p
+from diffex.effects.race import leading
 
 
 @final
@@ -37,6 +38,29 @@ class TableSettings:
     seed: int = 0
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """Which rows a search followed to the end; the others keep counting as tests that found nothing.
+
+    Parameters
+    ----------
+    kept : ndarray of bool, shape (K, 2)
+        Rows rendered on every image.
+    scores : ndarray, shape (K, 2)
+        What the search knows of the mean effects on half A; it orders the rows that were dropped.
+    checked : ndarray of bool, shape (n,)
+        Images of half B on which every row was rendered.
+    top : int
+        Concepts that were sought.
+    """
+
+    kept: BoolArray
+    scores: FloatArray
+    checked: BoolArray
+    top: int
+
+
 def effect_table(
     matrix: ArrayLike,
     flips: BoolArray,
@@ -46,6 +70,7 @@ def effect_table(
     *,
     claimed: BoolArray | None = None,
     groups: NDArray[np.generic] | None = None,
+    searched: Searched | None = None,
     settings: TableSettings | None = None,
 ) -> pd.DataFrame:
     """Rank concepts and say which of them matter.
@@ -56,6 +81,9 @@ def effect_table(
     size" (an intersection-union test, one-sided, since either sign of a concept has a row of its own). ``q``
     is Benjamini-Hochberg over all rows that are claims. A row is ``significant`` where ``q`` is low enough
     and the interval lies above 0.
+
+    A row that a search dropped has p = 1 and stays among the tests, so that no search makes a call easier.
+    Its effect is estimated on the images of half B that check the search; its rank lies below the best.
 
     Parameters
     ----------
@@ -74,6 +102,8 @@ def effect_table(
         is 1. Default: all are claims.
     groups : ndarray, shape (n,), optional
         Unit of replication of each image.
+    searched : Searched, optional
+        Where a search left rows out: their effects are NaN but on the images checked. Default: none.
     settings : TableSettings, optional
         Rates, levels, seed.
 
@@ -90,11 +120,19 @@ def effect_table(
         If shapes disagree, values are not finite, or a half has fewer than 2 images.
     """
     how = settings or TableSettings()
-    array = signed_effects(matrix)
+    array = signed_effects(matrix) if searched is None else np.asarray(matrix, dtype=np.float64)
     _check(array, flips, eligible, p_random, half)
-    rows = array.reshape(len(array), -1)
-    found = mean_intervals(rows[~half], _part(groups, ~half), how.level)
-    p = np.maximum(rise_p(rows[~half], _part(groups, ~half)), np.ravel(np.asarray(p_random)))
+    search = searched or _everything(array.shape, half)
+    _check_search(array, search, half)
+    rows, kept = array.reshape(len(array), -1), search.kept.ravel()
+    estimates = pd.concat(
+        [
+            _estimates(columns, rows, flips, eligible, images, groups, how.level)
+            for columns, images in ((kept, ~half), (~kept, search.checked))
+            if columns.any()
+        ]
+    ).sort_index()
+    p = np.where(kept, np.maximum(estimates.pop("rise"), np.ravel(np.asarray(p_random))), 1.0)
     claims = np.repeat(np.ones(array.shape[1], dtype=bool) if claimed is None else claimed, len(SIGNS))
     q = np.ones(len(p))
     q[claims] = benjamini_hochberg(p[claims])
@@ -102,33 +140,77 @@ def effect_table(
         {
             "concept": np.repeat(np.arange(array.shape[1]), len(SIGNS)),
             "sign": np.tile(SIGNS, array.shape[1]),
+            **estimates[["effect", "ci_low", "ci_high", "n", "groups"]],
+            "p": p,
+            "q": q,
+            "significant": (q <= how.q) & (estimates["ci_low"] > 0),
+            **estimates[["flip_rate", "flip_low", "flip_high"]],
+        }
+    )
+    ranks = _ranks(rows, half, groups, search, how)
+    return pd.concat([table, ranks], axis=1).sort_values("rank", ignore_index=True)
+
+
+def _everything(shape: tuple[int, ...], half: BoolArray) -> Searched:
+    return Searched(np.ones(shape[1:], dtype=bool), np.zeros(shape[1:]), ~half, max(1, shape[1]))
+
+
+def _check_search(array: FloatArray, search: Searched, half: BoolArray) -> None:
+    if search.kept.shape != array.shape[1:] or search.scores.shape != array.shape[1:]:
+        raise InputError(f"kept and scores got shapes other than {array.shape[1:]}, expected one per row.")
+    same_length(len(array), "checked", search.checked)
+    if (search.checked & half).any():
+        raise InputError("checked got images of half A, expected images of half B alone.")
+    used = search.kept | search.checked[:, None, None]
+    signed_effects(np.where(used, array, 0.0))
+
+
+def _estimates(
+    columns: BoolArray,
+    rows: FloatArray,
+    flips: BoolArray,
+    eligible: BoolArray,
+    images: BoolArray,
+    groups: NDArray[np.generic] | None,
+    level: float,
+) -> pd.DataFrame:
+    """What some images say of some rows, indexed by row."""
+    seen, part = rows[images][:, columns], _part(groups, images)
+    found = mean_intervals(seen, part, level)
+    changed = flips.reshape(len(flips), -1)[images & eligible][:, columns]
+    rates = [wilson(int(successes), len(changed), level) for successes in changed.sum(axis=0)]
+    return pd.DataFrame(
+        {
             "effect": found.value,
             "ci_low": found.low,
             "ci_high": found.high,
             "n": found.n,
             "groups": found.groups,
-            "p": p,
-            "q": q,
-            "significant": (q <= how.q) & (found.low > 0),
-        }
+            "rise": rise_p(seen, part),
+            **dict(zip(("flip_rate", "flip_low", "flip_high"), np.transpose(rates), strict=True)),
+        },
+        index=np.flatnonzero(columns),
     )
-    parts = [table, _flip_rates(flips, eligible & ~half, how.level), _ranks(rows, half, groups, how)]
-    return pd.concat(parts, axis=1).sort_values("rank", ignore_index=True)
-
-
-def _flip_rates(flips: BoolArray, counted: BoolArray, level: float) -> pd.DataFrame:
-    chosen = flips[counted].reshape(int(counted.sum()), flips.shape[1] * flips.shape[2])
-    rates = [wilson(int(successes), len(chosen), level) for successes in chosen.sum(axis=0)]
-    return pd.DataFrame(rates, columns=["flip_rate", "flip_low", "flip_high"])
 
 
 def _ranks(
-    rows: FloatArray, half: BoolArray, groups: NDArray[np.generic] | None, how: TableSettings
+    rows: FloatArray,
+    half: BoolArray,
+    groups: NDArray[np.generic] | None,
+    search: Searched,
+    how: TableSettings,
 ) -> pd.DataFrame:
+    """Ranks on half A: dropped rows stand still, below the best, and may have any rank there."""
+    kept = search.kept.ravel()
+    means = np.where(kept, rows[half].mean(axis=0), -np.inf)
+    owners = np.arange(len(kept)) // len(SIGNS)
+    bar = means[leading(means, owners, search.top)[-1]]
+    standing = np.where(kept, rows[half], np.minimum(search.scores.ravel(), np.nextafter(bar, -np.inf)))
     low, high = bootstrap_ranks(
-        rows[half], how.seed, how.rank_repeats, _part(groups, half), score=np.positive, level=how.level
+        standing, how.seed, how.rank_repeats, _part(groups, half), score=np.positive, level=how.level
     )
-    rank = descending_ranks(rows[half].mean(axis=0))
+    rank = descending_ranks(standing.mean(axis=0))
+    low, high = np.where(kept, low, np.minimum(rank, search.top + 1)), np.where(kept, high, len(kept))
     return pd.DataFrame({"rank": rank, "rank_low": low, "rank_high": high})
 
 

@@ -3,11 +3,18 @@
 import numpy as np
 import pandas as pd
 
+from diffex.effects.agreement import Agreement
 from diffex.explainers.verifying import Verified
 
 
 def answer(
-    effects: pd.DataFrame, verified: list[Verified], target: str, unit: str, groups: int, q: float = 0.05
+    effects: pd.DataFrame,
+    verified: list[Verified],
+    target: str,
+    unit: str,
+    groups: int,
+    q: float = 0.05,
+    compared: Agreement | None = None,
 ) -> tuple[str, str, str]:
     """Say what the classifier goes by, how much, and how sure that is.
 
@@ -25,6 +32,8 @@ def answer(
         How many groups there are.
     q : float
         False discovery rate.
+    compared : Agreement, optional
+        Where a search dropped rows before they were rendered on every image.
 
     Returns
     -------
@@ -38,7 +47,7 @@ def answer(
             f"No change that was tried moves the classifier's score for {target} more than an arbitrary "
             "change of equal size would.",
             f"{len(tested)} changes (concepts and signs) were tested on {int(effects['n'].max())} images; "
-            f"none is significant at a false discovery rate of {100 * q:g} %.",
+            f"none is significant at a false discovery rate of {100 * q:g} %.{_dropped(compared)}",
             _sureness(effects, unit, groups),
         )
     best = verified[0]
@@ -47,8 +56,14 @@ def answer(
         f"The classifier calls an image {target} when this changes: {row['words']}.",
         f"{_flips(best)} {_effect(row)}",
         f"{len(found)} of {len(tested)} tested changes (concepts and signs) are significant at a false "
-        f"discovery rate of {100 * q:g} %. {_sureness(effects, unit, groups)}",
+        f"discovery rate of {100 * q:g} %.{_dropped(compared)} {_sureness(effects, unit, groups)}",
     )
+
+
+def _dropped(compared: Agreement | None) -> str:
+    if compared is None:
+        return ""
+    return f" {compared.dropped} of them were dropped by the search and count as not significant."
 
 
 def _flips(best: Verified) -> str:

@@ -12,14 +12,15 @@ from diffex.base.ledger import CostLedger
 from diffex.base.positions import evenly
 from diffex.concepts import Concept, Evidence, merge_duplicates, propose_concepts
 from diffex.effects.arrays import SIGNS
-from diffex.effects.matrix import EffectMatrix, effect_matrix
+from diffex.effects.matrix import EffectMatrix
 from diffex.effects.strengths import calibrate, typical_size
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.naming import measure_like, measured_changes, name_of, named_quantities, off_target
 from diffex.explainers.preparing import Prepared, prepare
+from diffex.explainers.searching import compare_with_exact, search_effects
 from diffex.explainers.showing import example_pictures
 from diffex.explainers.significance import ranked_table
-from diffex.explainers.summarising import summarise
+from diffex.explainers.summarising import search_part, summarise
 from diffex.explainers.verifying import Verified, Verifier, make_verifier, passing_first, verify
 from diffex.generators.model import Model
 from diffex.images import Images
@@ -89,11 +90,10 @@ def explain_concepts(
     with ledger.timed("concepts"):
         concepts, size, proposed = calibrated(prepared, propose(prepared.evidence))
     with ledger.timed("matrix"):
-        matrix = effect_matrix(
-            prepared.screen, prepared.judge, prepared.inversion, concepts, model.generator.pixels.size
-        )
+        matrix, searched = search_effects(prepared, concepts, config.search, config.top)
+        compared = compare_with_exact(prepared, concepts, (matrix, searched))
     with ledger.timed("statistics"):
-        table = ranked_table(prepared, matrix, concepts, size, config)
+        table = ranked_table(prepared, matrix, searched, concepts, size, config)
     with ledger.timed("verification"):
         verifier = make_verifier(prepared, images, model.generator, config)
         verified = _verify_best(verifier, prepared, table, concepts, config)
@@ -104,7 +104,9 @@ def explain_concepts(
     model.classifier.check_unchanged(before)
     table = _complete(table, verified, measured, leaks)
     return Explanation(
-        summary=summarise(images, model, prepared, table, verified, size, proposed, config),
+        summary=summarise(
+            images, model, prepared, table, verified, size, proposed, config, compared=compared
+        ),
         effects=table,
         cells=_cells(prepared, matrix, verified, model),
         examples=examples,
@@ -113,7 +115,7 @@ def explain_concepts(
         concepts=tuple(c.as_dict() for c in concepts),
         directions={c.id: c.direction for c in concepts},
         config=config.model_dump(mode="json"),
-        cost=ledger.summary(),
+        cost=ledger.summary() | {"search": search_part(config.search, compared)},
     )
 
 

@@ -13,11 +13,12 @@ from diffex.concepts.sources import random_directions
 from diffex.effects.arrays import SIGNS
 from diffex.effects.matrix import EffectMatrix, effect_matrix
 from diffex.effects.nulls import linear_effects, random_direction_null
-from diffex.effects.ranking import TableSettings, effect_table
+from diffex.effects.ranking import Searched, TableSettings, effect_table
 from diffex.effects.replication import replication_units
 from diffex.effects.strengths import calibrate
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.preparing import Prepared
+from diffex.explainers.searching import claims
 
 NULL_DIRECTIONS = 48
 """Random directions rendered beside the pool, to calibrate the null."""
@@ -58,7 +59,12 @@ def rendered_null(prepared: Prepared, size: float) -> tuple[NDArray[np.float64],
 
 
 def ranked_table(
-    prepared: Prepared, matrix: EffectMatrix, concepts: list[Concept], size: float, config: AttributeConfig
+    prepared: Prepared,
+    matrix: EffectMatrix,
+    searched: Searched | None,
+    concepts: list[Concept],
+    size: float,
+    config: AttributeConfig,
 ) -> pd.DataFrame:
     """Test every row against zero and against arbitrary directions of equal size, and rank.
 
@@ -68,6 +74,8 @@ def ranked_table(
         Gradients, halves, groups.
     matrix : EffectMatrix
         Rendered.
+    searched : Searched or None
+        What a search kept; None where all was rendered.
     concepts : list of Concept
         Of the matrix; its random directions calibrate the null.
     size : float
@@ -82,11 +90,15 @@ def ranked_table(
     """
     effects = matrix.effects(prepared.target)
     estimating = ~prepared.half
-    mean = effects[estimating].mean(0)  # (K, 2)
     directions = np.stack([c.direction.double().numpy() for c in concepts])
     gradients = prepared.gradients[estimating]
-    linear = linear_effects(gradients, directions)[:, None] * np.array(SIGNS)
-    random = np.array([c.kind == "random" for c in concepts])
+    mean, linear = (
+        _estimated(estimating, searched, values)
+        for values in (effects, (prepared.gradients @ directions.T)[..., None] * np.array(SIGNS))
+    )  # (K, 2) each
+    claimed = claims(concepts)
+    kept = np.ones(mean.shape, dtype=bool) if searched is None else searched.kept
+    random = ~claimed[:, None] & kept
     rendered, predicted = rendered_null(prepared, size)
     null = random_direction_null(
         gradients, prepared.evidence.metric, prepared.evidence.covariance, size, seed=config.seed
@@ -94,16 +106,17 @@ def ranked_table(
         np.concatenate([mean[random].ravel(), rendered]),
         np.concatenate([linear[random].ravel(), predicted]),
         config.seed,
-        tested=(mean[~random].ravel(), linear[~random].ravel()),
+        tested=(mean[claimed].ravel(), linear[claimed].ravel()),
     )
     table = effect_table(
-        within_strata(effects, _strata(prepared), prepared.half, prepared.images.groups),
+        _spread_within(effects, prepared, searched),
         matrix.flips(prepared.target),
         matrix.eligible(prepared.target),
         null.p(mean),
         prepared.half,
-        claimed=~random,
+        claimed=claimed,
         groups=prepared.images.groups,
+        searched=searched,
         settings=TableSettings(q=config.q, seed=config.seed),
     )
     index = table["concept"].to_numpy()
@@ -115,6 +128,23 @@ def ranked_table(
         parent=[concepts[k].parent for k in index],
         size=matrix.sizes[index, side],
     ).sort_values("rank", ignore_index=True)
+
+
+def _estimated(
+    estimating: NDArray[np.bool_], searched: Searched | None, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean over the estimating half; of rows that a search dropped, over the images checked."""
+    if searched is None:
+        return np.asarray(values[estimating].mean(0))
+    return np.where(searched.kept, values[estimating].mean(0), values[searched.checked].mean(0))
+
+
+def _spread_within(
+    effects: NDArray[np.float64], prepared: Prepared, searched: Searched | None
+) -> NDArray[np.float64]:
+    """Take class differences out of the rows that were rendered on every image."""
+    inner = within_strata(effects, _strata(prepared), prepared.half, prepared.images.groups)
+    return inner if searched is None else np.where(searched.kept, inner, effects)
 
 
 def _strata(prepared: Prepared) -> NDArray[np.int64]:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from diffex.classifiers import Classifier
+from diffex.effects.agreement import Agreement
 from diffex.effects.replication import replication_units
 from diffex.explainers.answer import answer
-from diffex.explainers.config import AttributeConfig
+from diffex.explainers.config import AttributeConfig, Search
 from diffex.explainers.preparing import Prepared
 from diffex.explainers.verifying import Verified
 from diffex.generators.model import Model
@@ -26,6 +27,8 @@ def summarise(
     size: float,
     proposed: int,
     config: AttributeConfig,
+    *,
+    compared: Agreement | None,
 ) -> dict[str, Any]:
     """Write the head of the run: who was asked what, how it was split, what was found, in plain values.
 
@@ -47,6 +50,8 @@ def summarise(
         Concepts before merging.
     config : AttributeConfig
         Target and seed.
+    compared : Agreement or None
+        How the search compares with rendering everything; None where everything was rendered.
 
     Returns
     -------
@@ -64,7 +69,7 @@ def summarise(
         "target": config.target,
         "class_names": list(card.class_names),
         "seed": config.seed,
-        "answer": list(answer(table, verified, config.target, unit, groups, config.q)),
+        "answer": list(answer(table, verified, config.target, unit, groups, config.q, compared)),
         "classifier": classifier_part(model.classifier, quality),
         "model": {"address": model.address, "state_hash": model.state_hash(), "forced": not model.passed},
         "gates": [gate.as_dict() for gate in model.gates],
@@ -79,10 +84,31 @@ def summarise(
         },
         "unit": unit,
         "labels_are_predictions": prepared.labels_are_predictions,
-        "warnings": _warnings(verified),
+        "warnings": _warnings(verified) + _search_warnings(table, compared, config),
         **made_with("diffex", "torch", "diffusers", "numpy"),
-        "search": {"strength_size": size, "depth": 1, "verify_depth": config.verify_depth},
+        "search": {
+            "strength_size": size, "depth": 1, "verify_depth": config.verify_depth,
+            **search_part(config.search, compared),
+        },
     }  # fmt: skip
+
+
+def search_part(search: Search, compared: Agreement | None) -> dict[str, Any]:
+    """Say how edits were searched, and how that compares with rendering all of them.
+
+    Parameters
+    ----------
+    search : {"exact", "race", "gradient"}
+        Which edits were rendered.
+    compared : Agreement or None
+        None where everything was rendered.
+
+    Returns
+    -------
+    dict
+        ``method`` and ``agreement``.
+    """
+    return {"method": search, "agreement": None if compared is None else compared.as_dict()}
 
 
 def classifier_part(classifier: Classifier, quality: dict[str, float] | None) -> dict[str, Any]:
@@ -159,6 +185,25 @@ def _accuracy(quality: dict[str, float] | None) -> dict[str, float] | None:
         "high": quality["high"],
         "images": quality["images"],
     }
+
+
+def _search_warnings(table: pd.DataFrame, compared: Agreement | None, config: AttributeConfig) -> list[str]:
+    """Say where a search may have changed the answer."""
+    if compared is None:
+        return []
+    found = table[table["significant"]]["concept"].nunique()
+    said = []
+    if compared.overtaking:
+        said.append(
+            f"The search ({config.search}) dropped {compared.overtaking} concepts that beat the last of the "
+            f"best {compared.top} on the {compared.images} images checked: use --search exact."
+        )
+    if found >= compared.kept:
+        said.append(
+            f"The search ({config.search}) followed the strongest concepts alone, and all of them are "
+            "significant: further ones may be. Use --search exact."
+        )
+    return said
 
 
 def _listed(strengths: tuple[float, ...]) -> str:

@@ -63,6 +63,6 @@ class RuleConfig(BaseModel):
     def edits(self) -> AttributeConfig:
         """How the factors of the rules are edited and ranked."""
         return AttributeConfig(
-            target=self.target, images=self.images, top=self.most_factors, seed=self.seed, force=self.force,
-            verify_images=self.verify_images, shown=self.shown,
+            target=self.target, images=self.images, search="exact", top=self.most_factors, seed=self.seed,
+            force=self.force, verify_images=self.verify_images, shown=self.shown,
         )  # fmt: skip
