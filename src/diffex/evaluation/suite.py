@@ -13,6 +13,7 @@ from diffex.base.errors import DiffexError, InputError
 from diffex.evaluation.attributes import ATTRIBUTES
 from diffex.evaluation.bench import Bench, Task
 from diffex.evaluation.biology import BIOLOGY
+from diffex.evaluation.cost import COST
 from diffex.evaluation.rows import REPORTED, Measured, Row, judged, write_results
 from diffex.evaluation.rules import RULES
 from diffex.evaluation.semantics import SEMANTICS
@@ -22,6 +23,7 @@ _log = logging.getLogger("diffex")
 SUITES: Mapping[str, tuple[Task, ...]] = {
     "attributes": ATTRIBUTES,
     "biology": BIOLOGY,
+    "cost": COST,
     "rules": RULES,
     "semantics": SEMANTICS,
     "truth": TRUTH,

@@ -218,6 +218,7 @@ def cost_facts(cost: Mapping[str, Any]) -> Facts:
     parts = ", ".join(f"{purpose} {count:,}" for purpose, count in nfe.items())
     stages = ", ".join(f"{stage} {duration(seconds)}" for stage, seconds in cost.get("seconds", {}).items())
     found = (
+        ("Search", _search(cost.get("search", {}))),
         ("Network evaluations (NFE)", f"{cost['nfe_total']:,} ({parts})" if "nfe_total" in cost else ""),
         ("Classifier calls", f"{cost['classifier_calls']:,}" if "classifier_calls" in cost else ""),
         ("Time", f"{duration(cost['seconds_total'])} ({stages})" if "seconds_total" in cost else ""),
@@ -225,6 +226,17 @@ def cost_facts(cost: Mapping[str, Any]) -> Facts:
         ("Peak memory", f"{compact(cost['peak_memory_mb'])} MB" if "peak_memory_mb" in cost else ""),
     )
     return tuple((name, value) for name, value in found if value)
+
+
+def _search(search: Mapping[str, Any]) -> str:
+    compared = search.get("agreement")
+    if compared is None:
+        return str(search.get("method", ""))
+    return (
+        f"{search['method']}: {compared['dropped']} of {compared['rows']} rows were dropped early and count as "
+        f"tested; on {compared['images']} further images, {compared['top_kept']} of the best {compared['top']} "
+        f"concepts had been kept, and {compared['overtaking']} dropped ones beat them"
+    )
 
 
 def paper(method: str) -> Paper | None:
