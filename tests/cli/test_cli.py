@@ -15,7 +15,7 @@ from diffex.images import open_images
 
 COMMANDS = {
     "demo", "explain", "crop", "doctor", "fit", "attributes", "rules", "semantics",
-    "counterfactual", "edit", "report", "benchmark",
+    "counterfactual", "edit", "report", "app", "benchmark",
 }  # fmt: skip
 COMMON = ("--json", "--seed", "--device", "--debug")
 

@@ -3,10 +3,14 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 T = TypeVar("T")
+Watcher = Callable[[str, int, int | None], None]
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 _log = logging.getLogger("diffex")
 _LOG_EVERY_S = 15.0
 
@@ -29,7 +33,47 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
         The items.
     """
     total = total if total is not None else (len(items) if isinstance(items, Sized) else None)
-    yield from _bar(items, what, total) if sys.stderr.isatty() else _lines(items, what, total)
+    watcher = _watcher.get()
+    if watcher is not None:
+        yield from _watched(items, what, total, watcher)
+    else:
+        yield from _bar(items, what, total) if sys.stderr.isatty() else _lines(items, what, total)
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Tell somebody else of the progress of all work inside, in this thread, in place of the terminal.
+
+    Parameters
+    ----------
+    watcher : callable
+        Gets the words, how many items are done, and how many there are (None if unknown), before each item.
+        What it raises stops the work: this is how work is cancelled.
+
+    Yields
+    ------
+    None
+        While it watches.
+
+    Examples
+    --------
+    >>> with watched(lambda what, done, total: print(what, done, "of", total)):
+    ...     for _ in progress("ab", "Spelling"):
+    ...         pass
+    Spelling 0 of 2
+    Spelling 1 of 2
+    """
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def _watched(items: Iterable[T], what: str, total: int | None, watcher: Watcher) -> Iterator[T]:
+    for done, item in enumerate(items):
+        watcher(what, done, total)
+        yield item
 
 
 def _bar(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from typer.main import get_command
 
-from diffex.cli import benchmarks, cropping, editing, explaining, fitting, looking, phrasing, ruling
+from diffex.cli import benchmarks, cropping, editing, explaining, fitting, looking, phrasing, ruling, serving
 from diffex.cli.app import app
 from diffex.cli.failures import INTERRUPTED, exit_code_of
 
@@ -23,6 +23,7 @@ __all__ = [
     "phrasing",
     "ruling",
     "run",
+    "serving",
 ]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from diffex.base.files import atomic_path, write_json
 from diffex.base.noise import noise_for
+from diffex.base.progress import progress
 from diffex.classifiers import margin
 from diffex.editors import Inversion, LatentEditor
 from diffex.explainers.claims import claim, require_claimable
@@ -62,21 +63,33 @@ class Counterfactuals:
         return "\n".join([*lines, f"Pictures are in {self.out}."])
 
 
-def counterfactuals(
-    images: Images, model: Model, target: str, run: Explanation | None, out: Path
-) -> Counterfactuals:
-    """Find, for each image, the smallest move of its code that makes it the target.
+@final
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The smallest changes found, before they are written.
 
     Parameters
     ----------
-    images : Images
-        A few images of the model's form.
-    model : Model
-        Generator and classifier; without gradients, the twin's guide the search and the black box decides.
-    target : str
-        The class wanted.
-    run : Explanation or None
-        A run of the same model; the move is then split over its attributes.
+    table : DataFrame
+        As in `Counterfactuals`.
+    null, moved : Tensor
+        ``(n, c, h, w)`` grey values: null edits and counterfactuals.
+    """
+
+    table: pd.DataFrame
+    null: Tensor
+    moved: Tensor
+
+
+def counterfactuals(
+    images: Images, model: Model, target: str, run: Explanation | None, out: Path
+) -> Counterfactuals:
+    """Find, for each image, the smallest move of its code that makes it the target; write what was found.
+
+    Parameters
+    ----------
+    images, model, target, run
+        As for `find_counterfactuals`.
     out : Path
         Gets ``counterfactual/`` and ``null/`` pictures, a table and JSON.
 
@@ -89,6 +102,40 @@ def counterfactuals(
     ------
     InputError, FolderError, ClassifierError
         If target, folder or images do not fit.
+    """
+    request = {"counterfactual": target, "images": list(images.ids), "model": model.state_hash()}
+    model.check_images(images)
+    target_index(model.classifier.card.class_names, target)
+    require_claimable(out, request)
+    found = find_counterfactuals(images, model, target, run)
+    claim(out, request)
+    _write(images, found.null, found.moved, found.table, out)
+    return Counterfactuals(out, found.table)
+
+
+def find_counterfactuals(images: Images, model: Model, target: str, run: Explanation | None) -> Found:
+    """Find, for each image, the smallest move of its code that makes it the target.
+
+    Parameters
+    ----------
+    images : Images
+        A few images of the model's form.
+    model : Model
+        Generator and classifier; without gradients, the twin's guide the search and the black box decides.
+    target : str
+        The class wanted.
+    run : Explanation or None
+        A run of the same model; the move is then split over its attributes.
+
+    Returns
+    -------
+    Found
+        One row per image.
+
+    Raises
+    ------
+    InputError, ClassifierError
+        If target or images do not fit.
 
     Notes
     -----
@@ -100,15 +147,11 @@ def counterfactuals(
     """
     model.check_images(images)
     index = target_index(model.classifier.card.class_names, target)
-    request = {"counterfactual": target, "images": list(images.ids), "model": model.state_hash()}
-    require_claimable(out, request)
     editor = LatentEditor(model.generator, "inverted")
     x = images.read()
     inversion = editor.invert(x, images.ids)
     moves, moved = _shortest(model, editor, inversion, index)
     null = editor.null(inversion)
-    claim(out, request)
-    changes = _changes(images, null, moved)
     table = pd.DataFrame(
         {
             "id": images.ids,
@@ -117,12 +160,11 @@ def counterfactuals(
             "margin_null": _margins(model, null, index),
             "margin_counterfactual": _margins(model, moved, index),
             "distance": _length(model, moves),
-            "changes": changes,
+            "changes": _changes(images, null, moved),
             "parts": _parts(model, run, moves),
         }
     )
-    _write(images, null, moved, table, out)
-    return Counterfactuals(out, table)
+    return Found(table, null, moved)
 
 
 def _spread(model: Model) -> Tensor:
@@ -165,7 +207,7 @@ def _search(model: Model, ids: tuple[str, ...], codes: Tensor, start: Tensor, ta
     noise = noise_for(ids, generator.image_shape, "counterfactual")
     white: Tensor = torch.linalg.lstsq(spread, start.T).solution.T
     done = torch.zeros(len(codes), dtype=torch.bool)
-    for _ in range(_STEPS):
+    for _ in progress(range(_STEPS), "Searching the smallest change"):
         with torch.enable_grad():
             u = white.clone().requires_grad_(True)
             image = generator.one_step(codes + u @ spread, noise)
@@ -198,7 +240,7 @@ def _shorten(
 ) -> tuple[Tensor, Tensor]:
     """Bisect the length of each move between 0 and twice, at full depth, with the classifier itself."""
     low, high = torch.zeros(len(moves), 1), torch.full((len(moves), 1), 2.0)
-    for _ in range(_HALVINGS):
+    for _ in progress(range(_HALVINGS), "Shortening it"):
         middle = (low + high) / 2
         image = editor.render(inversion, inversion.codes + middle * moves)
         flips = torch.from_numpy(_classes(model, image) == target).unsqueeze(1)
