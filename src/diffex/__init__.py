@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from diffex.explainers.edit import edit_images as edit_images
     from diffex.explainers.explainer import AttributeExplainer as AttributeExplainer
     from diffex.explainers.explainer import RuleExplainer as RuleExplainer
+    from diffex.explainers.responders.config import ResponderConfig as ResponderConfig
+    from diffex.explainers.responders.respond import responders as responders
     from diffex.explainers.rules.config import RuleConfig as RuleConfig
     from diffex.explainers.rules.explain import explain_rules as explain_rules
     from diffex.explainers.semantics.config import SemanticConfig as SemanticConfig
@@ -57,6 +59,7 @@ _FACE = {
     "Images": "diffex.images",
     "Model": "diffex.generators.model",
     "PlantedCells": "diffex.images",
+    "ResponderConfig": "diffex.explainers.responders.config",
     "RuleConfig": "diffex.explainers.rules.config",
     "RuleExplainer": "diffex.explainers.explainer",
     "SemanticConfig": "diffex.explainers.semantics.config",
@@ -76,6 +79,7 @@ _FACE = {
     "read_run": "diffex.runs",
     "read_tree": "diffex.concepts",
     "report": "diffex.report:render_report",
+    "responders": "diffex.explainers.responders.respond",
     "testing": "diffex.testing:",
 }
 

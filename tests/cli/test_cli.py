@@ -15,7 +15,7 @@ from diffex.images import open_images
 
 COMMANDS = {
     "demo", "explain", "crop", "doctor", "fit", "attributes", "rules", "semantics",
-    "counterfactual", "edit", "report", "app", "benchmark",
+    "counterfactual", "edit", "responders", "report", "app", "benchmark",
 }  # fmt: skip
 COMMON = ("--json", "--seed", "--device", "--debug")
 
@@ -32,7 +32,9 @@ def test_help_has_an_example_and_the_common_options(cli, command):
     assert all(option in done.out for option in COMMON)
 
 
-@pytest.mark.parametrize("command", ["explain", "doctor", "fit", "attributes", "rules", "semantics", "edit"])
+@pytest.mark.parametrize(
+    "command", ["explain", "doctor", "fit", "attributes", "rules", "semantics", "edit", "responders"]
+)
 def test_commands_on_images_take_tables(cli, command):
     text = cli(command, "--help").out
     assert all(option in text for option in ("--columns", "--where", "--pixel-size", "--channels"))

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 from typer.main import get_command
 
-from diffex.cli import benchmarks, cropping, editing, explaining, fitting, looking, phrasing, ruling, serving
+from diffex.cli import (
+    benchmarks,
+    cropping,
+    editing,
+    explaining,
+    fitting,
+    looking,
+    phrasing,
+    responding,
+    ruling,
+    serving,
+)
 from diffex.cli.app import app
 from diffex.cli.failures import INTERRUPTED, exit_code_of
 
@@ -21,6 +32,7 @@ __all__ = [
     "looking",
     "main",
     "phrasing",
+    "responding",
     "ruling",
     "run",
     "serving",

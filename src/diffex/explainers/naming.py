@@ -112,7 +112,28 @@ def change_rows(
 
 
 def name_of(measured: pd.DataFrame, concept: str) -> str:
-    """Name an attribute by its largest measured changes.
+    """Name an attribute by its largest measured changes, those of `naming_rows`.
+
+    Parameters
+    ----------
+    measured : DataFrame
+        From `measured_changes`, for one attribute and sign.
+    concept : str
+        Its id.
+
+    Returns
+    -------
+    str
+        For example ``"nucleus/ring ratio of FKHR x 4.1, mean FKHR in nucleus +140 %, area unchanged"``.
+    """
+    rows = naming_rows(measured, concept)
+    if not rows:
+        return "changes nothing that is measured"
+    return ", ".join([*(phrase(row) for row in rows), *_unchanged_area(measured)])
+
+
+def naming_rows(measured: pd.DataFrame, concept: str) -> list[dict[Any, Any]]:
+    """Choose the measured changes that name an attribute.
 
     A change of size or shape is told before intensities: these are read in the cell's own mask, so that an
     object which outgrows it spills into the compartments around.
@@ -126,30 +147,18 @@ def name_of(measured: pd.DataFrame, concept: str) -> str:
 
     Returns
     -------
-    str
-        For example ``"nucleus/ring ratio of FKHR x 4.1, mean FKHR in nucleus +140 %, area unchanged"``.
+    list of dict
+        Up to three rows that say different things: one per kind and last word (the channel).
     """
     certain = measured[(measured["low"] > 0) | (measured["high"] < 0)]
     notable = certain[certain["change_sd"].abs() >= _NOTABLE_SD]
     ranked = notable.sort_values("change_sd", key=lambda s: -s.abs())
     own = ranked["quantity"] == concept.partition(":")[2]
     form = ranked["kind"].isin(["size", "shape"]) & (ranked["change_sd"].abs() >= _OTHER_FORM_SD)
-    picked = _distinct(pd.concat([ranked[own], ranked[~own & form].head(1), ranked[~own & ~form]]))
-    if not picked:
-        return "changes nothing that is measured"
-    return ", ".join([*picked, *_unchanged_area(measured)])
-
-
-def _distinct(ranked: pd.DataFrame) -> list[str]:
-    """The first few that say different things: one per kind and last word (the channel)."""
-    told: set[tuple[str, str]] = set()
-    phrases: list[str] = []
-    for row in ranked.to_dict("records"):
-        key = (str(row["kind"]), str(row["words"]).split()[-1])
-        if key not in told and len(phrases) < _IN_NAME:
-            told.add(key)
-            phrases.append(phrase(row))
-    return phrases
+    told: dict[tuple[str, str], dict[Any, Any]] = {}
+    for row in pd.concat([ranked[own], ranked[~own & form].head(1), ranked[~own & ~form]]).to_dict("records"):
+        told.setdefault((str(row["kind"]), str(row["words"]).split()[-1]), row)
+    return list(told.values())[:_IN_NAME]
 
 
 def phrase(row: dict[Any, Any]) -> str:

@@ -83,17 +83,31 @@ def report_many(runs: Sequence[Path], out: Path) -> Path:
     if not runs:
         raise InputError("No run to report, expected at least one run folder.")
     pages = [_page(read_run(folder), f"run{i}") for i, folder in enumerate(runs, start=1)]
-    write_text(out, _environment().get_template("report.html").render(pages=pages, style=_style()))
+    write_text(out, page_environment().get_template("report.html").render(pages=pages, style=page_style()))
     return out
 
 
-def _style() -> Markup:
+def page_style() -> Markup:
+    """Give the style sheet of all pages.
+
+    Returns
+    -------
+    Markup
+        CSS.
+    """
     sheet = files("diffex.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     return Markup(sheet)  # noqa: S704 - it comes with the package
 
 
 @cache
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Give the templates of all pages.
+
+    Returns
+    -------
+    Environment
+        Escapes by itself; an unknown name is an error.
+    """
     environment = Environment(
         loader=PackageLoader("diffex.report"),
         autoescape=True,

@@ -1,6 +1,6 @@
 """Small drawings as SVG text, coloured by the style sheet: interval bars on one axis, and dose curves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -14,6 +14,9 @@ _MARGIN = 14
 _CURVE = (520, 336)
 _LEFT, _RIGHT = 62, 14
 _EFFECT_PANEL, _FLIP_PANEL = (24, 200), (240, 290)
+_RESPONSE = (360, 240)
+_RESPONSE_PANEL = (16, 196)
+_SAMPLES = 80
 
 _SVG = Markup(
     '<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
@@ -52,6 +55,31 @@ class DosePoint:
     flip_low: float
     flip_high: float
     on_manifold: bool
+
+
+@final
+@dataclass(frozen=True)
+class ResponsePoint:
+    """What one dose does.
+
+    Parameters
+    ----------
+    words : str
+        Below the axis, for example the dose.
+    place : float
+        Along the axis; doses stand by their logarithm.
+    value, low, high : float
+        Mean over wells, with its interval.
+    departs : bool
+        Whether the value differs from controls from here on.
+    """
+
+    words: str
+    place: float
+    value: float
+    low: float
+    high: float
+    departs: bool
 
 
 def interval_axis(limits: tuple[float, float]) -> Markup:
@@ -223,6 +251,76 @@ def _strength_axis(x: Scale) -> list[Markup]:
             kind="panel middle", x=(_LEFT + _CURVE[0] - _RIGHT) / 2, y=foot + 40, text="strength of the edit"
         ),
     ]
+
+
+def response_curve(
+    points: Sequence[ResponsePoint], fitted: Callable[[float], float] | None, axis: str, label: str
+) -> Markup:
+    """Draw how a value answers to the dose.
+
+    Parameters
+    ----------
+    points : sequence of ResponsePoint
+        By place, controls first.
+    fitted : callable, optional
+        From places to values, a curve through the points; drawn between the treated.
+    axis : str
+        Name of the doses; empty where there are none.
+    label : str
+        What is drawn, for those who cannot see it.
+
+    Returns
+    -------
+    Markup
+        An SVG element: points with intervals, filled from the dose on that departs from controls.
+    """
+    pad = 0.06 * (points[-1].place - points[0].place)
+    x = Scale(points[0].place - pad, points[-1].place + pad, _LEFT, _RESPONSE[0] - _RIGHT)
+    limits = nice_range([v for p in points for v in (p.value, p.low, p.high)], always=())
+    y = Scale(*limits, _RESPONSE_PANEL[1], _RESPONSE_PANEL[0])
+    marks = ticks(*limits, 5)
+    grid = [
+        _LINE.format(kind="grid", x1=_LEFT, y1=y(v), x2=_RESPONSE[0] - _RIGHT, y2=y(v))
+        + _TEXT.format(kind="tick end", x=_LEFT - 8, y=y(v) + 4, text=short(v))
+        for v in marks
+    ]
+    body = [*grid, *_fitted(points, fitted, x, y), *_responses(points, x, y), *_dose_axis(points, x, axis)]
+    return _svg("curve", _RESPONSE, label, body)
+
+
+def _fitted(
+    points: Sequence[ResponsePoint], fitted: Callable[[float], float] | None, x: Scale, y: Scale
+) -> list[Markup]:
+    if fitted is None or len(points) < 3:
+        return []
+    start, end = points[1].place, points[-1].place
+    places = [start + (end - start) * k / _SAMPLES for k in range(_SAMPLES + 1)]
+    return [_PATH.format(kind="trace", points=" ".join(f"{x(p)},{y(fitted(p))}" for p in places))]
+
+
+def _responses(points: Sequence[ResponsePoint], x: Scale, y: Scale) -> list[Markup]:
+    drawn = []
+    for p in points:
+        if is_number(p.low) and is_number(p.high):
+            side = "toward" if p.departs else "unsure"
+            drawn.append(
+                _LINE.format(kind=f"span {side}", x1=x(p.place), y1=y(p.low), x2=x(p.place), y2=y(p.high))
+            )
+        kind = "point" if p.departs else "dot unsure"
+        drawn.append(_DOT.format(kind=kind, x=x(p.place), y=y(p.value), r=4.5))
+    return drawn
+
+
+def _dose_axis(points: Sequence[ResponsePoint], x: Scale, axis: str) -> list[Markup]:
+    """Write every dose that has room, from the right, and always the controls."""
+    foot, shown, last = _RESPONSE_PANEL[1], [], float("inf")
+    for p in reversed(points):
+        half = 3.4 * len(p.words)
+        if x(p.place) + half + 6 <= last and (p is points[0] or x(p.place) - half > x(points[0].place) + 30):
+            shown.append(_TEXT.format(kind="tick middle", x=x(p.place), y=foot + 18, text=p.words))
+            last = x(p.place) - half
+    middle = (_LEFT + _RESPONSE[0] - _RIGHT) / 2
+    return [*shown, _TEXT.format(kind="panel middle", x=middle, y=foot + 38, text=axis)]
 
 
 def _svg(kind: str, size: tuple[int, int], label: str, body: Sequence[Markup]) -> Markup:
