@@ -78,7 +78,18 @@ def compare_with_exact(prepared: Prepared, concepts: list[Concept], found: Found
 
 
 def claims(concepts: list[Concept]) -> NDArray[np.bool_]:
-    """Mark the concepts that are claims: all but random directions, which are controls."""
+    """Mark the concepts that are claims: all but random directions, which are controls.
+
+    Parameters
+    ----------
+    concepts : list of Concept
+        K of them.
+
+    Returns
+    -------
+    ndarray of bool, shape (K,)
+        False for controls.
+    """
     return np.array([concept.kind != "random" for concept in concepts])
 
 

@@ -138,7 +138,13 @@ def measure_against(bench: Bench) -> Iterator[Measured]:
 
 
 def default_search() -> Search:
-    """Give the search that `AttributeConfig` takes when none is named."""
+    """Give the search that `AttributeConfig` takes when none is named.
+
+    Returns
+    -------
+    {"exact", "race", "gradient"}
+        The default.
+    """
     return AttributeConfig(target=TARGET).search
 
 

@@ -90,7 +90,8 @@ def make_ground(bench: Bench, images: int, concepts: int, kinds: tuple[str, ...]
     prepared = prepare(cells, model, config, CostLedger())
     with prepared.ledger.timed("concepts"):
         merged = merge_duplicates(propose_concepts(prepared.evidence, pool, kinds), prepared.evidence.metric)
-        chosen = [merged[i] for i in evenly(len(merged), concepts)]
+        able = [concept for concept in merged if concept.kind in kinds]  # controls are always proposed
+        chosen = [able[i] for i in evenly(len(able), concepts)]
         scaled, size, _ = calibrated(prepared, chosen)
     return Ground(model, cells, prepared, scaled, size)
 
@@ -125,11 +126,35 @@ def asked(ground: Ground, model: Model, target: str) -> Prepared:
 
 
 def probability_of(logits: NDArray[np.float64], target: int) -> FloatArray:
-    """Give a class's probability over the last axis, NaN where logits are."""
+    """Give a class's probability.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (..., k)
+        Of a classifier.
+    target : int
+        Index of the class.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        NaN where logits are.
+    """
     flat = torch.from_numpy(np.ascontiguousarray(logits)).reshape(-1, logits.shape[-1])
     return np.asarray(probabilities(flat)[:, target].numpy()).reshape(logits.shape[:-1])
 
 
 def published_steps(bench: Bench) -> Steps:
-    """Give the published numbers of steps; a quick run takes few."""
+    """Give the published numbers of steps; a quick run takes few.
+
+    Parameters
+    ----------
+    bench : Bench
+        Full or quick.
+
+    Returns
+    -------
+    Steps
+        50 and 20, or 4 and 2.
+    """
     return bench.size(Steps(), Steps(4, 2))
