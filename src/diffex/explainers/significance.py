@@ -136,7 +136,8 @@ def _estimated(
     """Mean over the estimating half; of rows that a search dropped, over the images checked."""
     if searched is None:
         return np.asarray(values[estimating].mean(0))
-    return np.where(searched.kept, values[estimating].mean(0), values[searched.checked].mean(0))
+    checked = values[searched.checked].mean(0)
+    return np.asarray(np.where(searched.kept, values[estimating].mean(0), checked))
 
 
 def _spread_within(
