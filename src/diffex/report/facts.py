@@ -233,9 +233,9 @@ def _search(search: Mapping[str, Any]) -> str:
     if compared is None:
         return str(search.get("method", ""))
     return (
-        f"{search['method']}: {compared['dropped']} of {compared['rows']} rows were dropped early and count as "
-        f"tested; on {compared['images']} further images, {compared['top_kept']} of the best {compared['top']} "
-        f"concepts had been kept, and {compared['overtaking']} dropped ones beat them"
+        f"{search['method']}: {compared['dropped']} of {compared['rows']} rows were dropped early and count "
+        f"as tested; on {compared['images']} further images, {compared['top_kept']} of the best "
+        f"{compared['top']} concepts had been kept, and {compared['overtaking']} dropped ones beat them"
     )
 
 
