@@ -351,10 +351,8 @@ class TestCounterfactual:
 
 
 class TestReport:
-    def test_runs_that_are_none(self, refused, tmp_path, run_folder):
+    def test_runs_that_are_none(self, refused, tmp_path):
         assert "is no finished run" in refused("report", tmp_path / "nowhere")
-        (run_folder / "effects.parquet").write_bytes(b"damaged")
-        assert "effects.parquet is damaged" in refused("report", run_folder)
 
     def test_output_that_is_no_html(self, refused, tmp_path, run_folder):
         assert "ends in .html" in refused("report", run_folder, "--out", tmp_path / "precious.csv")

@@ -247,7 +247,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.tags, self.attributes, self.open, self.words = [], [], [], []
+        self.tags, self.attributes, self.open, self.words, self.code = [], [], [], [], []
         self.feed(text)
         self.close()
         assert not self.open
@@ -267,8 +267,18 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "script"} & set(self.open):
             self.words.append(data)
+        else:
+            self.code.append((self.open[-1], data))
+
+    @property
+    def style(self):
+        return "".join(text for tag, text in self.code if tag == "style")
+
+    @property
+    def scripts(self):
+        return [text for tag, text in self.code if tag == "script"]
 
     @property
     def text(self):

@@ -55,7 +55,9 @@ def test_difference_is_blue_white_red():
     assert np.ptp(white) == 0 and white[0] > 240
 
 
-@pytest.mark.parametrize(("pixel", "expected"), [(0.5, (20, 10.0)), (None, (0, 0.0)), (0.1, (20, 2.0))])
+@pytest.mark.parametrize(
+    ("pixel", "expected"), [(0.5, (20, "10 µm")), (None, (20, "20 px")), (0.1, (20, "2 µm"))]
+)
 def test_scale_bar(pixel, expected):
     assert scale_bar(64, pixel) == expected
 
@@ -79,13 +81,13 @@ def test_lead_figure(explanation):
 
 
 def test_scale_bar_is_in_the_first_picture_only(explanation, changed):
-    images = {**explanation.summary["images"], "pixel_size_um": None}
-    with_bar, without = (
+    images = {**explanation.summary["images"], "pixel_size_um": 3.0}
+    longer, shorter = (
         decoded(lead_figure(plate_of(e)).strips[0].address)
         for e in (explanation, changed(summary={"images": images}))
     )
-    rows, columns = np.nonzero((with_bar != without).any(axis=-1))
-    assert len(rows) and columns.max() < with_bar.shape[0] / 2 and rows.min() > with_bar.shape[0] * 0.8
+    rows, columns = np.nonzero((longer != shorter).any(axis=-1))
+    assert len(rows) and columns.max() < longer.shape[0] / 2 and rows.min() > longer.shape[0] * 0.8
 
 
 def test_channel_figures(explanation):

@@ -77,7 +77,8 @@ def report(
 ) -> None:
     """Write runs to one HTML file.
 
-    It has no script and loads nothing from elsewhere.
+    It loads nothing from elsewhere, and can be mailed and printed. Several runs are compared first. A part of
+    a run that is missing or damaged is named, and the rest is shown.
 
     Example: diffex report run --out report.html
     """

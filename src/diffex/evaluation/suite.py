@@ -14,6 +14,7 @@ from diffex.evaluation.attributes import ATTRIBUTES
 from diffex.evaluation.bench import Bench, Task
 from diffex.evaluation.biology import BIOLOGY
 from diffex.evaluation.cost import COST
+from diffex.evaluation.looking import LOOKING
 from diffex.evaluation.rows import REPORTED, Measured, Row, judged, write_results
 from diffex.evaluation.rules import RULES
 from diffex.evaluation.semantics import SEMANTICS
@@ -24,6 +25,7 @@ SUITES: Mapping[str, tuple[Task, ...]] = {
     "attributes": ATTRIBUTES,
     "biology": BIOLOGY,
     "cost": COST,
+    "looking": LOOKING,
     "rules": RULES,
     "semantics": SEMANTICS,
     "truth": TRUTH,

@@ -1,4 +1,4 @@
-"""Looking: a run folder as one HTML file that needs no network and no script."""
+"""Looking: a run folder as one HTML file that needs no network, and can be read without its script."""
 
 from diffex.report.rendering import render_report, report_many
 

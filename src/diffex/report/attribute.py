@@ -20,7 +20,7 @@ from diffex.report.numbers import (
     span,
     unit,
 )
-from diffex.report.pictures import Figure, Gallery, channel_figures, lead_figure, open_plate
+from diffex.report.pictures import Figure, Plate, channel_figures, lead_figure
 from diffex.report.ranking import toward
 from diffex.report.svg import DosePoint, dose_curve
 from diffex.report.tree import lineage
@@ -66,7 +66,7 @@ class Section:
     direction: str
     significant: bool
     facts: tuple[tuple[str, str], ...]
-    lead: Figure
+    lead: Figure | None
     channels: tuple[Figure, ...]
     curve: Markup | None
     rings: bool
@@ -77,13 +77,17 @@ class Section:
     lowest: tuple[Cell, ...]
 
 
-def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str, words: Vocabulary) -> Section:
+def attribute_section(
+    explanation: Explanation, plate: Plate | None, row: dict[Any, Any], anchor: str, words: Vocabulary
+) -> Section:
     """Lay out the section of one attribute.
 
     Parameters
     ----------
-    gallery : Gallery
-        Pictures of the run.
+    explanation : Explanation
+        The run.
+    plate : Plate or None
+        Pictures of the attribute; None where there are none.
     row : dict
         The best row of the concept.
     anchor : str
@@ -96,9 +100,7 @@ def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str, words:
     Section
         Ready to show.
     """
-    explanation = gallery.explanation
     target = explanation.summary["target"]
-    plate = open_plate(gallery, row)
     names = _logit_names(explanation)
     points = _dose_points(explanation.dose, row["concept"])
     measured = _nearest_strength(explanation.measured, row)
@@ -109,8 +111,8 @@ def attribute_section(gallery: Gallery, row: dict[Any, Any], anchor: str, words:
         direction=words.way(row["sign"]),
         significant=bool(row["significant"]),
         facts=_facts(row, target),
-        lead=lead_figure(plate),
-        channels=channel_figures(plate),
+        lead=lead_figure(plate) if plate else None,
+        channels=channel_figures(plate) if plate else (),
         curve=dose_curve(points, target) if points else None,
         rings=not all(point.on_manifold for point in points),
         measured=_measured(measured),

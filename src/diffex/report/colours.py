@@ -11,7 +11,7 @@ Bytes = NDArray[np.uint8]
 
 RGB_NAMES = ("red", "green", "blue")
 # Green and magenta stay apart for nearly all readers; more channels take further hues.
-_HUES: tuple[tuple[str, tuple[float, float, float]], ...] = (
+HUES: tuple[tuple[str, tuple[float, float, float]], ...] = (
     ("green", (0.1, 1.0, 0.25)),
     ("magenta", (1.0, 0.15, 0.95)),
     ("blue", (0.25, 0.5, 1.0)),
@@ -19,7 +19,7 @@ _HUES: tuple[tuple[str, tuple[float, float, float]], ...] = (
     ("cyan", (0.1, 0.9, 1.0)),
     ("red", (1.0, 0.25, 0.15)),
 )
-_DIVERGING = np.array(
+DIVERGING = np.array(
     [
         [5, 48, 97],
         [33, 102, 172],
@@ -137,7 +137,7 @@ def composite(pixels: Pixels, contrast: Contrast) -> Bytes:
     if contrast.is_rgb or count == 1:
         picture = np.moveaxis(level, -3, -1)
         return _bytes(np.repeat(picture, 3, axis=-1) if count == 1 else picture)
-    hues = np.array([_HUES[i % len(_HUES)][1] for i in range(count)])
+    hues = np.array([HUES[i % len(HUES)][1] for i in range(count)])
     return _bytes(np.einsum("...chw,ck->...hwk", level, hues))
 
 
@@ -154,7 +154,7 @@ def hue_names(count: int) -> tuple[str, ...]:
     tuple of str
         A colour per channel.
     """
-    return tuple(_HUES[i % len(_HUES)][0] for i in range(count))
+    return tuple(HUES[i % len(HUES)][0] for i in range(count))
 
 
 def grey(pixels: Pixels, contrast: Contrast, channel: int) -> Bytes:
@@ -194,8 +194,8 @@ def difference(change: Pixels, limit: float) -> Bytes:
         The colours.
     """
     place = np.clip(change / limit, -1.0, 1.0)
-    stops = np.linspace(-1.0, 1.0, len(_DIVERGING))
-    return np.stack([np.interp(place, stops, _DIVERGING[:, k]) for k in range(3)], axis=-1).astype(np.uint8)
+    stops = np.linspace(-1.0, 1.0, len(DIVERGING))
+    return np.stack([np.interp(place, stops, DIVERGING[:, k]) for k in range(3)], axis=-1).astype(np.uint8)
 
 
 def _bytes(level: NDArray[np.float64]) -> Bytes:

@@ -135,6 +135,8 @@ def interval_words(summary: Mapping[str, Any]) -> str:
         Over groups, over images, or over images within these wells.
     """
     groups = summary["counts"].get("groups") or 0
+    if summary["unit"] == "unknown":  # the head of the run is lost
+        return "95 % intervals"
     if summary["unit"] == "groups":
         return f"95 % intervals over {groups} groups"
     within = ", within these wells" if groups or "within" in summary["unit"] else ""

@@ -163,10 +163,10 @@ def open_plate(gallery: Gallery, row: dict[Any, Any]) -> Plate:
     """
     examples = gallery.explanation.examples
     given = np.asarray(examples["strengths"], dtype=np.float64)
-    looks_real = np.array([_is_on_manifold(gallery.explanation, row, value) for value in _along(given, row)])
-    order = _shown_order(given, looks_real)
-    strengths, on_manifold = given[order], tuple(looks_real[order].tolist())
-    strongest = _strongest(_along(strengths, row), on_manifold)
+    real = np.array([looks_real(gallery.explanation, row, value) for value in along(given, row)])
+    order = _shown_order(given, real)
+    strengths, on_manifold = given[order], tuple(real[order].tolist())
+    strongest = _strongest(along(strengths, row), on_manifold)
     edits = examples["edits"][[str(c) for c in examples["concepts"]].index(row["concept"])][order]
     cells = tuple(
         CellPictures(examples["original"][i], examples["null"][i], edits[:, i], strongest)
@@ -226,11 +226,11 @@ def scale_words(explanation: Explanation) -> str:
     Returns
     -------
     str
-        Empty where the pixel size is unknown.
+        In micrometres; in pixels where their size is unknown, which is said.
     """
     images = explanation.summary["images"]
     _, length = scale_bar(images["size"][1], images["pixel_size_um"])
-    return f"Scale bar {short(length)} µm." if length else ""
+    return f"Scale bar {length}{'' if images['pixel_size_um'] else ' (pixel size unknown)'}."
 
 
 def _channel_figure(plate: Plate, channel: int) -> Figure:
@@ -256,8 +256,21 @@ def _bar(plate: Plate) -> int:
     return scale_bar(images["size"][1], images["pixel_size_um"])[0]
 
 
-def _along(strengths: NDArray[np.float64], row: dict[Any, Any]) -> NDArray[np.float64]:
-    """Turn strengths so that the row's sign is positive; where none is negative, they are so already."""
+def along(strengths: NDArray[np.float64], row: dict[Any, Any]) -> NDArray[np.float64]:
+    """Turn strengths so that the row's sign is positive; where none is negative, they are so already.
+
+    Parameters
+    ----------
+    strengths : ndarray, shape (s,)
+        As the examples have them.
+    row : dict
+        The concept's row of the effects.
+
+    Returns
+    -------
+    ndarray, shape (s,)
+        Negative where an edit goes the other way.
+    """
     return strengths * (-1.0 if row["sign"] < 0 and (strengths < 0).any() else 1.0)
 
 
@@ -270,15 +283,30 @@ def _shown_order(strengths: NDArray[np.float64], looks_real: NDArray[np.bool_]) 
     return np.array([i for i in kept if i not in small], dtype=np.int64)
 
 
-def _is_on_manifold(explanation: Explanation, row: dict[Any, Any], strength: float) -> bool:
-    """Look an example's strength up in the dose table; failing that, compare it with the row's maximum."""
+def looks_real(explanation: Explanation, row: dict[Any, Any], strength: float) -> bool:
+    """Look an example's strength up in the dose table; failing that, compare it with the row's maximum.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The run.
+    row : dict
+        A concept's row of the effects.
+    strength : float
+        Along the row's sign.
+
+    Returns
+    -------
+    bool
+        Whether edits of that strength still look like the data.
+    """
     dose = explanation.dose
     side = row["sign"] if strength > 0 else -row["sign"]
     here = dose[(dose["concept"] == row["concept"]) & (dose["sign"] == side)]
     near = here[np.isclose(here["strength"].abs(), abs(strength))]
     if len(near):
         return bool(near["on_manifold"].iloc[0])
-    return abs(strength) <= abs(float(row["max_strength"])) * (1 + 1e-6)
+    return bool(abs(strength) <= abs(float(row["max_strength"])) * (1 + 1e-6))
 
 
 def _strongest(along: NDArray[np.float64], on_manifold: Sequence[bool]) -> int:

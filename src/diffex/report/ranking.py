@@ -12,6 +12,7 @@ from diffex.report.scales import nice_range
 from diffex.report.svg import interval_axis, interval_bar, zero_share
 from diffex.report.verdicts import Verdict, verdict
 from diffex.report.vocabulary import Vocabulary
+from diffex.runs import Explanation
 
 Anchors = dict[tuple[str, int], str]
 _LEADING = 14
@@ -40,6 +41,8 @@ class Row:
         Whether it is.
     bar : Markup
         Effect and interval as a drawing.
+    kept : dict of str to object
+        What the page's script sorts and filters by, as attributes of the row.
     """
 
     concept: str
@@ -60,6 +63,7 @@ class Row:
     max_strength: str
     edit: Verdict
     bar: Markup
+    kept: dict[str, object]
 
 
 @final
@@ -79,6 +83,12 @@ class Ranking:
         Where on it zero is, as a CSS length.
     checked : bool
         Whether edits were checked one by one.
+    kinds : tuple of (str, str)
+        Where concepts come from: as the table has it, and in words.
+    verified : str
+        What a verified row is; empty where the run does not say.
+    total : int
+        How many rows there are.
     """
 
     leading: tuple[Row, ...]
@@ -86,6 +96,9 @@ class Ranking:
     axis: Markup
     zero: str
     checked: bool
+    kinds: tuple[tuple[str, str], ...]
+    verified: str
+    total: int
 
 
 def effect_limits(effects: pd.DataFrame) -> tuple[float, float]:
@@ -104,15 +117,13 @@ def effect_limits(effects: pd.DataFrame) -> tuple[float, float]:
     return nice_range(effects[["effect", "ci_low", "ci_high"]].to_numpy(dtype=float).ravel().tolist())
 
 
-def rank_rows(effects: pd.DataFrame, target: str, anchors: Anchors, words: Vocabulary) -> Ranking:
+def rank_rows(explanation: Explanation, anchors: Anchors, words: Vocabulary) -> Ranking:
     """Lay out the table of effects.
 
     Parameters
     ----------
-    effects : DataFrame
-        A row per concept and sign.
-    target : str
-        Name of the target class.
+    explanation : Explanation
+        The run.
     anchors : dict of (str, int) to str
         Where the section of a concept and sign is in the page.
     words : Vocabulary
@@ -123,8 +134,9 @@ def rank_rows(effects: pd.DataFrame, target: str, anchors: Anchors, words: Vocab
     Ranking
         Rows in the order of their rank, with a common axis.
     """
+    effects, target = explanation.effects, explanation.summary["target"]
     limits = effect_limits(effects)
-    parts = _parts(effects.sort_values("rank", kind="stable"), anchors)
+    parts = _parts(_with_verified(effects, explanation.dose).sort_values("rank", kind="stable"), anchors)
     leading, *folded = [
         (heading, tuple(_row(row, target, anchors, limits, words) for row in part.to_dict("records")))
         for heading, part in parts
@@ -135,7 +147,25 @@ def rank_rows(effects: pd.DataFrame, target: str, anchors: Anchors, words: Vocab
         axis=interval_axis(limits),
         zero=f"{100 * zero_share(limits):.3f}%",
         checked="edit" in effects,
+        kinds=tuple((kind, kind.replace("_", " ")) for kind in sorted(effects["kind"].dropna().unique())),
+        verified=_verified_words(effects, explanation.dose),
+        total=len(effects),
     )
+
+
+def _with_verified(effects: pd.DataFrame, dose: pd.DataFrame) -> pd.DataFrame:
+    """Mark the rows whose edits were checked one by one, or else rendered again at several strengths."""
+    if "edit" in effects:
+        return effects.assign(verified=effects["edit"] == "done")
+    rendered = set(zip(dose["concept"], dose["sign"], strict=True))
+    keys = zip(effects["concept"], effects["sign"], strict=True)
+    return effects.assign(verified=np.array([key in rendered for key in keys], dtype=np.bool_))
+
+
+def _verified_words(effects: pd.DataFrame, dose: pd.DataFrame) -> str:
+    if "edit" in effects:
+        return "the edit did what it says"
+    return "rendered at several strengths" if len(dose) else ""
 
 
 def _parts(ordered: pd.DataFrame, anchors: Anchors) -> list[tuple[str, pd.DataFrame]]:
@@ -213,7 +243,23 @@ def _row(
         max_strength=number(abs(row["max_strength"]), 1) if is_number(row["max_strength"]) else NONE,
         edit=verdict(row.get("edit")),
         bar=interval_bar(row["effect"], row["ci_low"], row["ci_high"], limits, sure=bool(row["significant"])),
+        kept=_kept(row, said or row["name"]),
     )
+
+
+def _kept(row: dict[Any, Any], title: str) -> dict[str, object]:
+    numbers = {name: row[name] for name in ("rank", "effect", "flip_rate", "q", "max_strength")}
+    return {
+        **{
+            f"data-{name.replace('_', '-')}": f"{v:.6g}" if is_number(v) else ""
+            for name, v in numbers.items()
+        },
+        "data-title": title,
+        "data-edit": row.get("edit") or "",
+        "data-kind": row["kind"],
+        "data-significant": int(row["significant"]),
+        "data-verified": int(row["verified"]),
+    }
 
 
 def _range(low: Any, high: Any) -> str:
@@ -222,3 +268,7 @@ def _range(low: Any, high: Any) -> str:
 
 def _percent_range(low: Any, high: Any) -> str:
     return span(number(100 * low, 0), percent(high)) if is_number(low) and is_number(high) else ""
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.6g}" if is_number(value) else ""

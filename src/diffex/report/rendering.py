@@ -1,5 +1,8 @@
 """From run folders to one HTML file."""
 
+import base64
+import hashlib
+import logging
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -11,31 +14,21 @@ from markupsafe import Markup
 
 from diffex.base.errors import InputError
 from diffex.base.files import write_text
-from diffex.report.attribute import attribute_section
-from diffex.report.facts import (
-    METHODS,
-    banners,
-    cost_facts,
-    gate_rows,
-    interval_words,
-    paper,
-    provenance,
-    splits,
-)
+from diffex.report.comparison import Comparison, compare
 from diffex.report.numbers import glued
-from diffex.report.pictures import open_gallery, scale_words
-from diffex.report.ranking import best_rows, rank_rows
-from diffex.report.rules import rule_panel
-from diffex.report.transcript import turns
-from diffex.report.tree import tree_panel
-from diffex.report.vocabulary import vocabulary
-from diffex.runs import Explanation, read_run
+from diffex.report.page import lay_out
+from diffex.runs import salvage_run
+
+_log = logging.getLogger("diffex")
+_SCRIPTS = ("report.js", "ranking.js", "viewer.js", "drawing.js", "saving.js")
+_SHEETS = ("style.css", "tree.css", "looking.css")
 
 
 def render_report(run_folder: str | Path, out: str | Path | None = None) -> Path:
-    """Write the report of a run: one HTML file, no script, nothing loaded from elsewhere.
+    """Write the report of a run: one HTML file, nothing loaded from elsewhere.
 
-    The report computes nothing; it shows what the run folder holds.
+    The report computes nothing; it shows what the run folder holds. It can be read without its script, and on
+    paper. A part of the run that is missing or damaged is named in the report, and the rest is shown.
 
     Parameters
     ----------
@@ -52,14 +45,14 @@ def render_report(run_folder: str | Path, out: str | Path | None = None) -> Path
     Raises
     ------
     FolderError
-        If the run is missing or damaged, or the file cannot be written.
+        If the folder is no run, or the file cannot be written.
     """
     run = Path(run_folder)
     return report_many([run], run / "report.html" if out is None else Path(out))
 
 
 def report_many(runs: Sequence[Path], out: Path) -> Path:
-    """Write several runs to one HTML file, one after another.
+    """Write several runs to one HTML file: compared first, then one after another.
 
     Parameters
     ----------
@@ -78,35 +71,78 @@ def report_many(runs: Sequence[Path], out: Path) -> Path:
     InputError
         If there is no run.
     FolderError
-        If a run is missing or damaged, or the file cannot be written.
+        If a folder is no run, or the file cannot be written.
     """
     if not runs:
         raise InputError("No run to report, expected at least one run folder.")
-    pages = [_page(read_run(folder), f"run{i}") for i, folder in enumerate(runs, start=1)]
-    write_text(out, page_environment().get_template("report.html").render(pages=pages, style=page_style()))
+    found = [salvage_run(folder) for folder in runs]
+    for folder, one in zip(runs, found, strict=True):
+        for problem in one.problems.values():
+            _log.warning("%s: %s", folder, problem)
+    pages = [lay_out(one, f"run{i}") for i, one in enumerate(found, start=1)]
+    comparison = compare(found, [page["prefix"] for page in pages])
+    style, script = page_style(_zeros(pages, comparison)), _script()
+    text = (
+        page_environment()
+        .get_template("report.html")
+        .render(
+            pages=pages,
+            comparison=comparison,
+            style=style,
+            script=script,
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
+    )
+    write_text(out, text)
     return out
 
 
-def page_style() -> Markup:
-    """Give the style sheet of all pages.
+def page_style(own: str = "") -> Markup:
+    """Read the style sheet that all pages share.
+
+    Parameters
+    ----------
+    own : str, optional
+        Rules of one page: the security policy of a report allows no style attributes.
 
     Returns
     -------
     Markup
-        CSS.
+        For a ``style`` element.
     """
-    sheet = files("diffex.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    return Markup(sheet)  # noqa: S704 - it comes with the package
+    return Markup("\n".join([*(_template(name) for name in _SHEETS), own]))  # noqa: S704 - from the package
+
+
+def _zeros(pages: Sequence[dict[str, Any]], comparison: Comparison | None) -> str:
+    """Where zero is on the axis of each run's interval bars."""
+    zeros = {page["prefix"]: page["ranking"].zero for page in pages if page["ranking"]}
+    if comparison:
+        zeros["comparison"] = comparison.zero
+    return "\n".join(f"#{name} {{ --zero: {zero}; }}" for name, zero in zeros.items())
+
+
+def _script() -> Markup:
+    return Markup("\n".join(_template(name) for name in _SCRIPTS))  # noqa: S704 - from the package
+
+
+def _template(name: str) -> str:
+    return files("diffex.report").joinpath(f"templates/{name}").read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """Name a script or style in the page's security policy: nothing else may run, or style."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
 @cache
 def page_environment() -> Environment:
-    """Give the templates of all pages.
+    """Open the templates of the package.
 
     Returns
     -------
     Environment
-        Escapes by itself; an unknown name is an error.
+        All text is escaped.
     """
     environment = Environment(
         loader=PackageLoader("diffex.report"),
@@ -117,36 +153,3 @@ def page_environment() -> Environment:
     )
     environment.filters["glued"] = glued
     return environment
-
-
-def _page(explanation: Explanation, prefix: str) -> dict[str, Any]:
-    summary = explanation.summary
-    words = vocabulary(summary["method"])
-    gallery, best = open_gallery(explanation), best_rows(explanation.effects)
-    shown = [concept for concept in gallery.concepts if concept in best]
-    anchors = {
-        (concept, int(best[concept]["sign"])): f"{prefix}-{words.thing}{i}"
-        for i, concept in enumerate(shown, 1)
-    }
-    return {
-        "prefix": prefix,
-        "method": METHODS.get(summary["method"], summary["method"]),
-        "summary": summary,
-        "words": words,
-        "banners": banners(summary),
-        "intervals": interval_words(summary),
-        "rules": rule_panel(explanation.rules, summary["target"]),
-        "ranking": rank_rows(explanation.effects, summary["target"], anchors, words),
-        "tree": tree_panel(explanation, anchors, words),
-        "asked": turns(explanation.tree),
-        "sections": [
-            attribute_section(gallery, best[key[0]], anchor, words) for key, anchor in anchors.items()
-        ],
-        "scale": scale_words(explanation),
-        "cells_shown": gallery.cells_shown(),
-        "gates": gate_rows(summary),
-        "provenance": provenance(summary),
-        "splits": splits(summary),
-        "cost": cost_facts(explanation.cost),
-        "paper": paper(summary["method"]),
-    }

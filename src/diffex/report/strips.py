@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from diffex.report.colours import Bytes, Contrast, Pixels, composite, difference, grey
+from diffex.report.numbers import short
 from diffex.report.scales import round_length
 
 _GAP = 2
@@ -61,7 +62,7 @@ def composite_strip(
     channels : sequence of int
         Whose differences are shown; for photographs, one map of the mean.
     bar : int
-        Length of the scale bar in image pixels, 0 for none.
+        Length of the scale bar in image pixels.
     factor : float
         Enlargement.
 
@@ -91,7 +92,7 @@ def channel_strip(cell: CellPictures, contrast: Contrast, channel: int, bar: int
     channel : int
         Which one.
     bar : int
-        Length of the scale bar in image pixels, 0 for none.
+        Length of the scale bar in image pixels.
     factor : float
         Enlargement.
 
@@ -127,7 +128,7 @@ def enlargement(size: tuple[int, int], tiles: int) -> float:
     return _FACTORS[-1]
 
 
-def scale_bar(width: int, pixel_size_um: float | None) -> tuple[int, float]:
+def scale_bar(width: int, pixel_size_um: float | None) -> tuple[int, str]:
     """Choose a scale bar of about a third of the image.
 
     Parameters
@@ -139,19 +140,21 @@ def scale_bar(width: int, pixel_size_um: float | None) -> tuple[int, float]:
 
     Returns
     -------
-    (int, float)
-        Length in pixels and in micrometres; 0 and 0 where the pixel size is unknown.
+    (int, str)
+        Length in pixels, and in words: in micrometres, or in pixels where their size is unknown.
+
+    Examples
+    --------
+    >>> scale_bar(64, 0.5), scale_bar(64, None)
+    ((20, '10 µm'), (20, '20 px'))
     """
-    if not pixel_size_um:
-        return 0, 0.0
-    length = round_length(width * pixel_size_um / 3)
-    return max(1, round(length / pixel_size_um)), length
+    unit = pixel_size_um or 1.0
+    length = round_length(width * unit / 3)
+    return max(1, round(length / unit)), f"{short(length)} {'µm' if pixel_size_um else 'px'}"
 
 
 def _with_bar(tiles: list[Bytes], bar: int) -> list[Bytes]:
     """Draw the scale bar into the first picture, in the shade that stands out."""
-    if not bar:
-        return tiles
     first = tiles[0].copy()
     height = first.shape[0]
     thick, margin = max(2, height // 40), max(2, height // 16)
@@ -168,5 +171,5 @@ def _data_uri(tiles: Sequence[Bytes], factor: float) -> str:
     gap = np.zeros((side[1], _GAP * max(1, round(factor)), 4), dtype=np.uint8)
     parts = [part for tile in scaled for part in (gap, np.concatenate([tile, alpha], axis=2))][1:]
     file = io.BytesIO()
-    Image.fromarray(np.concatenate(parts, axis=1)).save(file, format="PNG", optimize=True)
+    Image.fromarray(np.concatenate(parts, axis=1)).save(file, format="PNG", compress_level=6)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

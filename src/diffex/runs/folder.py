@@ -11,9 +11,9 @@ import yaml
 
 from diffex.base.errors import FolderError
 from diffex.base.files import load_tensors, plain, read_json, save_tensors, write_json, write_text
-from diffex.concepts.tree import ConceptTree
 from diffex.runs.examples import check_examples, read_examples, write_examples
 from diffex.runs.explanation import Explanation
+from diffex.runs.parts import read_list, read_mapping, read_rules, read_tree, read_yaml
 from diffex.runs.summary import check_summary
 from diffex.runs.tables import (
     CELLS,
@@ -30,8 +30,7 @@ HEAD = "explanation.json"
 REPORT = "report.html"
 RULES = "rules.json"
 TREE = "tree.json"
-_RULE_PARTS = ("class_names", "rules", "target", "fidelity", "interventions", "codes_r2", "sparsity")
-_EXAMPLES = "examples/examples.npz"
+EXAMPLES = "examples/examples.npz"
 
 
 def write_run(explanation: Explanation, folder: Path) -> Path:
@@ -89,24 +88,40 @@ def read_run(folder: str | Path) -> Explanation:
     """
     folder = Path(folder)
     if not (folder / HEAD).is_file():
-        raise FolderError(
-            f"{folder} is no finished run (it has no {HEAD}): give the --out folder of a command that ended."
-        )
+        raise unfinished(folder)
     summary = read_json(folder / HEAD)
     check_summary(summary, folder / HEAD)
     return Explanation(
         summary=summary,
         effects=read_table(folder / EFFECTS.file, EFFECTS),
         cells=read_table(folder / CELLS.file, CELLS),
-        examples=read_examples(folder / _EXAMPLES),
+        examples=read_examples(folder / EXAMPLES),
         dose=read_table(folder / DOSE.file, DOSE),
         measured=read_table(folder / MEASURED.file, MEASURED),
-        concepts=tuple(_read_list(folder / "concepts.json")),
+        concepts=tuple(read_list(folder / "concepts.json")),
         directions=load_tensors(folder / "concepts.safetensors"),
-        config=_read_yaml(folder / "config.yaml"),
-        cost=_read_dict(folder / "cost.json"),
-        rules=_read_rules(folder / RULES) if (folder / RULES).exists() else None,
-        tree=_read_tree(folder / TREE) if (folder / TREE).exists() else None,
+        config=read_yaml(folder / "config.yaml"),
+        cost=read_mapping(folder / "cost.json"),
+        rules=read_rules(folder / RULES) if (folder / RULES).exists() else None,
+        tree=read_tree(folder / TREE) if (folder / TREE).exists() else None,
+    )
+
+
+def unfinished(folder: Path) -> FolderError:
+    """Say that a folder is no finished run.
+
+    Parameters
+    ----------
+    folder : Path
+        Named in the message.
+
+    Returns
+    -------
+    FolderError
+        To be raised.
+    """
+    return FolderError(
+        f"{folder} is no finished run (it has no {HEAD}): give the --out folder of a command that ended."
     )
 
 
@@ -114,7 +129,7 @@ def _check(explanation: Explanation, folder: Path) -> None:
     check_summary(plain(explanation.summary), folder / HEAD)
     for table, contract in _tables(explanation):
         check_table(table, contract, folder / contract.file)
-    check_examples(explanation.examples, folder / _EXAMPLES)
+    check_examples(explanation.examples, folder / EXAMPLES)
 
 
 def _tables(explanation: Explanation) -> list[tuple[Any, Any]]:
@@ -169,8 +184,8 @@ def _write_parts(explanation: Explanation, stage: Path) -> None:
     for table, contract in _tables(explanation):
         write_table(stage / contract.file, table)
     write_csv(stage / "effects.csv", explanation.effects)
-    (stage / _EXAMPLES).parent.mkdir()
-    write_examples(stage / _EXAMPLES, explanation.examples)
+    (stage / EXAMPLES).parent.mkdir()
+    write_examples(stage / EXAMPLES, explanation.examples)
     write_json(stage / "concepts.json", explanation.concepts)
     save_tensors(stage / "concepts.safetensors", explanation.directions)
     text = yaml.safe_dump(plain(explanation.config), sort_keys=False, allow_unicode=True)
@@ -191,46 +206,3 @@ def _move(stage: Path, folder: Path) -> None:
         place.parent.mkdir(exist_ok=True)
         path.chmod(0o644)
         path.replace(place)
-
-
-def _read_list(path: Path) -> list[dict[str, Any]]:
-    value = read_json(path)
-    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise FolderError(f"{path} is damaged (not a list of concepts): make the folder again.")
-    return value
-
-
-def _read_dict(path: Path) -> dict[str, Any]:
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise FolderError(f"{path} is damaged (not an object): make the folder again.")
-    return value
-
-
-def _read_rules(path: Path) -> dict[str, Any]:
-    from diffex.rules.rule_set import RuleSet  # formulas alone need SymPy
-
-    value = _read_dict(path)
-    missing = [key for key in _RULE_PARTS if key not in value]
-    if missing:
-        raise FolderError(f"{path} is damaged (it lacks {missing[0]}): make the folder again.")
-    RuleSet.from_dict(value)
-    return value
-
-
-def _read_tree(path: Path) -> dict[str, Any]:
-    value = _read_dict(path)
-    ConceptTree.from_dict(value)
-    return value
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise FolderError(f"{path} is missing: the folder is incomplete; make it again.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FolderError(f"{path} is damaged (not YAML): make the folder again.") from error
-    if not isinstance(value, dict):
-        raise FolderError(f"{path} is damaged (not a mapping): make the folder again.")
-    return value

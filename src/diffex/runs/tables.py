@@ -196,9 +196,6 @@ def read_table(path: Path, contract: Contract) -> pd.DataFrame:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV that a spreadsheet will not run.
 
-    Text that starts with ``=``, ``+``, ``-``, ``@``, a tab or a return would be taken for a formula; it gets
-    a leading quote. Numbers stay as they are.
-
     Parameters
     ----------
     path : Path
@@ -206,11 +203,30 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     table : DataFrame
         Its index is not kept.
     """
+    path.write_text(csv_text(table), encoding="utf-8", newline="")
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Turn a table into CSV that a spreadsheet will not run.
+
+    Text that starts with ``=``, ``+``, ``-``, ``@``, a tab or a return would be taken for a formula; it gets
+    a leading quote. Numbers stay as they are.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Its index is not kept.
+
+    Returns
+    -------
+    str
+        Lines that end in a line feed.
+    """
     safe = table.rename(columns=lambda name: _defused(str(name)))
     texts = [name for name in safe.columns if not types.is_numeric_dtype(safe[name])]
     safe = safe.assign(**{name: safe[name].map(_defused) for name in texts})
     # All text in quotes, so that a lone return within it starts no new row.
-    safe.to_csv(path, index=False, encoding="utf-8", lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    return str(safe.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC))
 
 
 def _defused(value: object) -> object:
