@@ -7,7 +7,7 @@ import torch
 
 from diffex.base.errors import InputError
 from diffex.base.noise import noise_for
-from diffex.editors.text import TextEditor
+from diffex.editors.text import TextEditor, _carried
 from diffex.generators.text.scaling import from_unit, to_unit
 from diffex.testing import check_editor
 
@@ -58,6 +58,34 @@ def test_a_saved_concept_edits_alike(editor, pixels):
     concept = editor.concept("size/large", "large nucleus")
     again = type(concept).from_dict(concept.as_dict(), concept.direction)
     assert torch.equal(editor.edit(inversion, concept, 1.0), editor.edit(inversion, again, 1.0))
+
+
+def test_a_gain_is_so_much_more_guidance(editor, pixels):
+    inversion = editor.invert(pixels, IDS)
+    concept = editor.concept("size/large", "large nucleus")
+    doubled = editor.edit(inversion, replace(concept, gain=2.0), 0.5)
+    assert torch.equal(doubled, editor.edit(inversion, concept, 1.0))
+
+
+def test_edits_lead_from_the_reference(text_model, pixels):
+    words = ("large nucleus", "small cell")
+    editor = TextEditor(text_model, RANGE, steps=4, reference=words)
+    check_editor(editor, pixels, IDS, editor.concept("size/large", "large nucleus"))
+    large, small = (editor.concept(word, word).direction for word in words)
+    torch.testing.assert_close(large, -small, rtol=0, atol=1e-5)
+
+
+def test_what_was_edited_away_is_not_put_back_with_the_residual():
+    noise = noise_for(IDS, (1, 32, 32), "test")
+    missed = noise.clone()
+    missed[:, :, 16, 16] = 30.0  # an organelle that the autoencoder misses
+    change = torch.zeros_like(missed)
+    assert torch.equal(_carried(missed, change), missed)
+    change[:, :, 10:22, 10:22] = 20.0
+    carried = _carried(missed, change)
+    assert torch.equal(carried[..., :5], missed[..., :5])
+    assert float(carried[:, :, 16, 16].max()) < 3.0
+    assert float((carried[:, :, 12:15, 12:15].std() / missed[:, :, 12:15, 12:15].std())) > 0.8
 
 
 def test_joint_edits_of_one_are_that_edit_and_order_does_not_matter(editor, pixels):

@@ -26,6 +26,9 @@ class Concept:
         Id of the concept that it refines.
     merged : tuple of str
         Ids of near duplicates in image space that it stands for.
+    gain : float
+        What strength 1 is in the editor's own unit, where a longer direction would be another concept: text
+        editors multiply their guidance by it.
     """
 
     id: str
@@ -34,6 +37,7 @@ class Concept:
     direction: Tensor
     parent: str | None = None
     merged: tuple[str, ...] = ()
+    gain: float = 1.0
 
     def scaled(self, factor: float) -> "Concept":
         """Multiply the direction.
@@ -58,10 +62,13 @@ class Concept:
             "name": self.name,
             "parent": self.parent,
             "merged": self.merged,
+            "gain": self.gain,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], direction: Tensor) -> "Concept":
         """Rebuild from `as_dict` and a direction."""
         known = {k: values[k] for k in ("id", "kind", "name", "parent")}
-        return cls(**known, direction=direction, merged=tuple(values.get("merged", ())))
+        return cls(
+            **known, direction=direction, merged=tuple(values.get("merged", ())), gain=values.get("gain", 1.0)
+        )

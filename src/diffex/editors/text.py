@@ -5,6 +5,7 @@ from typing import final
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from diffex.base.errors import InputError
 from diffex.base.noise import noise_for
@@ -12,6 +13,8 @@ from diffex.concepts import Concept
 from diffex.editors.editor import Inversion
 from diffex.generators.text.model import TextModel
 from diffex.generators.text.scaling import from_unit, resized, to_unit
+
+_NEAR, _NOISE = 5, 2.0  # pixels; standard deviations
 
 
 @final
@@ -22,8 +25,11 @@ class TextEditor:
     is kept, and added again when the image is rendered (Huberman-Spiegelglas et al., CVPR 2024; LEDITS++,
     Brack et al., CVPR 2024, without its masks). Without a phrase the steps lead back to the latents exactly,
     so the null edit is the autoencoder's reconstruction. What that misses of the image, its noise and finest
-    detail, is kept too and added to every rendering: the null edit is then the image itself. A phrase adds
-    ``guidance * strength * (noise given the phrase - noise given none)`` at every step.
+    detail, is kept too and added to every rendering: the null edit is then the image itself. Where a phrase
+    changes the rendering by more than the noise, only noise is added: an organelle that was edited away is not
+    put back. A phrase adds
+    ``guidance * strength * gain * (noise given the phrase - noise given the reference)`` at every step, `gain`
+    being the concept's.
 
     Parameters
     ----------
@@ -36,8 +42,11 @@ class TextEditor:
     reach : float, default 0.95
         How far the image is noised, as a share of the model's schedule: larger edits change more of the
         layout.
-    guidance : float, default 4
-        Of an edit of strength 1.
+    guidance : float, default 3
+        Of an edit of strength 1 along a concept of gain 1.
+    reference : sequence of str, default the empty text
+        Edits lead from the mean encoding of these texts to the phrase's. That any text is given at all changes
+        an image; with the phrases that are compared among the reference, that change is in no edit.
     seed : int, default 0
         Of the noise.
     size : (int, int), optional
@@ -51,7 +60,8 @@ class TextEditor:
         *,
         steps: int = 10,
         reach: float = 0.95,
-        guidance: float = 4.0,
+        guidance: float = 3.0,
+        reference: Sequence[str] = ("",),
         seed: int = 0,
         size: tuple[int, int] | None = None,
     ) -> None:
@@ -62,7 +72,7 @@ class TextEditor:
         self.times: list[int] = times.tolist()
         self._alpha = [*signal[times].sqrt().tolist(), 1.0]
         self._sigma = [*(1 - signal[times]).sqrt().tolist(), 0.0]
-        self._empty = model.embed([""])
+        self._reference = model.embed(list(reference)).mean(0, keepdim=True)
 
     @property
     def evaluations(self) -> int:
@@ -75,7 +85,7 @@ class TextEditor:
         return len(self.times)
 
     def concept(self, id: str, phrase: str, name: str | None = None, parent: str | None = None) -> Concept:
-        """Make the concept of a phrase; its direction is the encoded phrase less the encoded nothing.
+        """Make the concept of a phrase; its direction is the encoded phrase less the encoded reference.
 
         Parameters
         ----------
@@ -98,7 +108,7 @@ class TextEditor:
         InputError
             If the phrase is longer than the text encoder reads.
         """
-        direction = (self.model.embed([phrase]) - self._empty)[0].flatten().cpu()
+        direction = (self.model.embed([phrase]) - self._reference)[0].flatten().cpu()
         return Concept(id=id, kind="text", name=name or phrase, direction=direction, parent=parent)
 
     def invert(self, x: Tensor, ids: tuple[str, ...]) -> Inversion:
@@ -125,7 +135,7 @@ class TextEditor:
         check_form(x, (self.model.channels, *self.size))
         y = resized(to_unit(x, self.value_range), (self.model.size, self.model.size))
         latents = self.model.encode(y.to(self.model.device))
-        text = self._empty.expand(len(x), -1, -1)
+        text = self._reference.expand(len(x), -1, -1)
         levels = [
             self._alpha[k] * latents + self._sigma[k] * self._draw(latents, ids, k)
             for k in range(len(self.times))
@@ -164,11 +174,11 @@ class TextEditor:
         Tensor
             ``(n, c, h, w)`` grey values.
         """
-        edits = [(concept, strength) for concept, strength in edits if strength != 0]
+        edits = [(concept, strength * concept.gain) for concept, strength in edits if strength != 0]
         if not edits:
             return self.null(inversion)
         start, *missed = torch.split(inversion.noise.to(self.model.device), self._latent_channels(), dim=1)
-        texts = torch.cat([self._empty, *(self._text(concept) for concept, _ in edits)])
+        texts = torch.cat([self._reference, *(self._text(concept) for concept, _ in edits)])
         texts = texts.repeat_interleave(len(inversion), dim=0)
         latents = start
         for k, time in enumerate(self.times):
@@ -181,7 +191,7 @@ class TextEditor:
         return self._rendered(latents, inversion)
 
     def _text(self, concept: Concept) -> Tensor:
-        return self._empty + concept.direction.to(self._empty).view_as(self._empty)
+        return self._reference + concept.direction.to(self._reference).view_as(self._reference)
 
     def _latent_channels(self) -> int:
         return int(self.model.unet.config.in_channels)
@@ -203,12 +213,24 @@ class TextEditor:
         return mean
 
     def _rendered(self, latents: Tensor, inversion: Inversion) -> Tensor:
-        image = self._decode(latents)
-        return image if inversion.residual is None else (image + inversion.residual).clamp(*self.value_range)
+        image, missed = self._decode(latents), inversion.residual
+        if missed is None:
+            return image
+        side = inversion.noise.shape[2:]
+        plain = self._decode(inversion.codes.view(len(inversion), -1, *side).to(latents))
+        return (image + _carried(missed, image - plain)).clamp(*self.value_range)
 
     def _decode(self, latents: Tensor) -> Tensor:
         y = resized(self.model.decode(latents).float(), self.size)
         return from_unit(y, self.value_range).cpu()
+
+
+def _carried(missed: Tensor, change: Tensor) -> Tensor:
+    """What of the residual a rendering gets: all where nothing changed, noise alone where much did."""
+    noise = 1.4826 * missed.abs().flatten(2).median(2).values[..., None, None]  # robust standard deviation
+    near = avg_pool2d(change.abs(), _NEAR, stride=1, padding=_NEAR // 2, count_include_pad=False)
+    same = torch.exp(-((near / noise.clamp_min(1e-9)) ** 2))
+    return same * missed + (1 - same) * missed.clamp(-_NOISE * noise, _NOISE * noise)
 
 
 def check_form(x: Tensor, form: tuple[int, int, int]) -> None:

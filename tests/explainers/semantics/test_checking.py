@@ -11,6 +11,8 @@ from diffex.measurements import quantities
 CHANNELS = ("DNA", "actin", "mito")
 KNOWN = quantities(CHANNELS, 0.5)
 NAMES = [q.name for q in KNOWN]
+REAL = np.random.default_rng(0).standard_normal((400, len(NAMES)))
+REAL /= REAL.std(axis=0)
 CONFIG = SemanticConfig(target="drug")
 LARGE = Node("nucleus/large", "large nucleus", phrase="large nucleus", measurement="area")
 SMALL = Node("nucleus/small", "small nucleus", phrase="small nucleus", measurement="area", rises=False)
@@ -69,16 +71,33 @@ def test_leakage_is_taken_out_of_an_effect():
     effects = 2.0 * area + 0.01 * rng.standard_normal(area.shape)  # the classifier sees the area alone
     nodes = [LARGE, BRIGHT]
     checks = check_edits(changes, nodes, KNOWN, np.ones(len(NAMES)), None, CONFIG)
-    own, slopes = own_effects(effects, changes, checks, np.ones(len(NAMES)))
+    own, slopes = own_effects(effects, changes, checks, REAL)
     assert own[0, :, 0].mean() == pytest.approx(2.0, abs=0.1)
     assert effects[1, :, 0].mean() == pytest.approx(0.6, abs=0.05)
     assert own[1, :, 0].mean() == pytest.approx(0.0, abs=0.05)
     assert slopes[NAMES.index("area_um2")] == pytest.approx(2.0, abs=0.1)
 
 
+def test_measurements_that_go_together_are_no_leak_of_each_other():
+    real = REAL.copy()
+    real[:, NAMES.index("ring_mean_actin")] = real[:, NAMES.index("area_um2")]
+    changes = changes_of({"area_um2": 1.0, "ring_mean_actin": 1.0}, {"ring_mean_actin": 0.5}, images=32)
+    effects = 2.0 * changes[..., NAMES.index("ring_mean_actin")]
+    checks = check_edits(changes, [LARGE, BRIGHT], KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    own, _ = own_effects(effects, changes, checks, real)
+    assert own[0, :, 0].mean() == pytest.approx(2.0, abs=0.1)
+
+
+def test_changes_that_cancel_over_images_are_no_leak():
+    changes = changes_of({"area_um2": 1.0})
+    changes[:, ::2, :, 8:] += 1.0
+    changes[:, 1::2, :, 8:] -= 1.0
+    assert verdicts([LARGE], changes)[0, 0] == "done"
+
+
 def test_without_a_named_measurement_effects_stay_as_they_are():
     changes, effects = changes_of({}), np.ones((1, 16, 2))
     checks = check_edits(changes, [MUTE], KNOWN, np.ones(len(NAMES)), None, CONFIG)
-    own, slopes = own_effects(effects, changes, checks, np.ones(len(NAMES)))
+    own, slopes = own_effects(effects, changes, checks, REAL)
     assert (own == effects).all()
     assert slopes.empty

@@ -69,7 +69,16 @@ def test_every_phrase_and_sign_is_in_the_table(explained):
 def test_it_is_counted_what_it_cost(explained):
     evaluations = explained.cost["nfe"]
     assert evaluations["inversion"] == 12 * 2
+    assert evaluations["calibration"] == 4 * 3 * 4
     assert evaluations["edits"] == 12 * 3 * 2 * 4
+
+
+def test_phrases_are_brought_to_one_size(explained):
+    gains = [concept["gain"] for concept in explained.concepts]
+    sizes = explained.effects.groupby("concept")["size"].mean()
+    free = [c["id"] for c, gain in zip(explained.concepts, gains, strict=True) if 0.25 < gain < 2.0]
+    assert max(gains) > min(gains)
+    assert sizes[free].max() < 1.5 * sizes[free].min()
 
 
 def test_a_run_keeps_the_tree(explained, tmp_path):

@@ -43,8 +43,8 @@ class Cached:
         The phrases.
     edits : PhraseEdits
         All rendered; its "logits" are the factors that the oracle reads.
-    spread : ndarray, shape (m,)
-        Standard deviation of every measurement over real images.
+    real : DataFrame
+        Measurements of real images.
     known : tuple of Quantity
         The measurements.
     oracle : Classifier
@@ -53,7 +53,7 @@ class Cached:
 
     tree: ConceptTree
     edits: PhraseEdits
-    spread: FloatArray
+    real: pd.DataFrame
     known: tuple[Quantity, ...]
     oracle: Classifier
 
@@ -73,7 +73,7 @@ class Cached:
     def assessed(self, edits: PhraseEdits, seed: int) -> pd.DataFrame:
         """Rank the edits for class 1 of such a rule, as `explain_semantics` does."""
         config = SemanticConfig(target="treated", images=self.count, seed=seed)
-        return assess(self.tree, edits, self.known, self.spread, None, 1, config)
+        return assess(self.tree, edits, self.known, self.real, None, 1, config)
 
 
 def cached_edits(bench: Bench) -> Cached:
@@ -126,8 +126,8 @@ def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, orac
     first = oracle.card.class_names[0]
     config = SemanticConfig(target=first, images=len(images), seed=bench.seed, force=True)
     model = open_text_model("shipped", bench.device)
-    subject, chosen, _, real = prepare_subject(images, oracle, model, config, CostLedger())
-    edits = edits_of(tree, subject)
+    subject, chosen, _, real = prepare_subject(images, oracle, model, tree, config, CostLedger())
+    edits = edits_of(tree, subject, config.size)
     content = [
         model.state_hash(),
         oracle.state_hash(),
@@ -137,7 +137,7 @@ def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, orac
     ]
     _fill_or_open(edits, bench.stage(kind, [*content, code_hash(RUN_ROOMS)]) / "edits.npz")
     known = quantities(chosen.channel_names, chosen.pixel_size_um)
-    return Cached(tree, edits, real.std(axis=0).to_numpy(), known, oracle)
+    return Cached(tree, edits, real, known, oracle)
 
 
 def _fill_or_open(edits: PhraseEdits, kept: Path) -> None:

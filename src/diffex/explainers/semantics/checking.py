@@ -15,6 +15,7 @@ from diffex.effects.intervals import mean_intervals
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.measurements import Quantity
 
+_ALIKE = 0.6  # correlation
 VERDICTS = DONE, FAILED, LEAKS, UNCHECKED = "done", "failed", "leaks", "unchecked"
 
 
@@ -32,7 +33,7 @@ class Checks:
     on_low : ndarray, shape (K, 2)
         Lower end of its 95 % interval.
     off_target : ndarray, shape (K, 2)
-        Mean absolute change of the others, in standard deviations, beyond the null edit's own.
+        Absolute value of the mean change, averaged over the others, in standard deviations.
     verdict : ndarray of str, shape (K, 2)
         ``done``, ``failed`` (too little of what was asked for), ``leaks`` (too much else), or ``unchecked``
         (nothing measures the phrase, so nobody knows).
@@ -97,7 +98,7 @@ def check_edits(
         sense = np.array(SIGNS) * (1 if node.rises else -1)
         found = mean_intervals(scaled[..., own] * sense, None if groups is None else groups[rows])
         on[k], low[k] = found.value, found.low
-        off[k] = np.abs(scaled[..., others]).mean(axis=(0, 2))
+        off[k] = np.abs(scaled[..., others].mean(axis=0)).mean(axis=1)
         verdict[k] = [_verdict(*values, config) for values in zip(on[k], low[k], off[k], strict=True)]
     return Checks(column, on, low, off, verdict)
 
@@ -114,13 +115,14 @@ def _verdict(on: float, low: float, off: float, config: SemanticConfig) -> str:
 
 
 def own_effects(
-    effects: FloatArray, changes: FloatArray, checks: Checks, spread: FloatArray
+    effects: FloatArray, changes: FloatArray, checks: Checks, real: FloatArray
 ) -> tuple[FloatArray, pd.Series]:
     """Take out of every effect what the measurements that other phrases name carry.
 
     The effects of all edits are regressed on the changes of all measurements that phrases of the tree name
     (ridge, chosen by leave-one-out). What the fit gives to measurements other than a phrase's own is
-    leakage of the edit, not an effect of the phrase.
+    leakage of the edit, not an effect of the phrase; measurements that go with its own over real images count as
+    its own, since nothing tells them apart.
 
     Parameters
     ----------
@@ -130,8 +132,8 @@ def own_effects(
         Changes of the measurements.
     checks : Checks
         Which measurement is whose.
-    spread : ndarray, shape (m,)
-        Standard deviation of each over real images.
+    real : ndarray, shape (r, m)
+        Measurements of real images.
 
     Returns
     -------
@@ -144,10 +146,20 @@ def own_effects(
     named = np.unique(checks.column[checks.column >= 0])
     if not len(named):
         return effects, pd.Series(dtype=np.float64)
-    scaled = changes[..., named] / np.where(spread[named] > 1e-9, spread[named], np.inf)
+    spread = real[:, named].std(axis=0)
+    scaled = changes[..., named] / np.where(spread > 1e-9, spread, np.inf)
     seen = ~np.isnan(effects)
     slopes = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(scaled[seen], effects[seen]).coef_
     carried = scaled * slopes  # (K, n, 2, named)
-    own = checks.column[:, None] == named  # (K, named)
+    own = (checks.column[:, None] == named) | _alike(real)[checks.column][:, named]  # (K, named)
     leak = np.where(own[:, None, None, :], 0.0, carried).sum(-1)
     return effects - leak, pd.Series(slopes, index=named)
+
+
+def _alike(real: FloatArray) -> NDArray[np.bool_]:
+    """Which measurements go together over real images, ``(m, m)``."""
+    live = real.std(axis=0) > 1e-9
+    alike = np.zeros((real.shape[1], real.shape[1]), dtype=bool)
+    if live.any():
+        alike[np.ix_(live, live)] = np.abs(np.corrcoef(real[:, live], rowvar=False)) >= _ALIKE
+    return alike

@@ -19,7 +19,10 @@ class SemanticConfig(BaseModel):
     reach : float
         How far images are noised, as a share of the model's schedule.
     guidance : float
-        Of an edit of strength 1.
+        Of an edit of strength 1, before phrases are brought to one size of change.
+    size : float
+        Of the change at strength 1, the same for all phrases, as a share of the root mean square difference of
+        two images.
     strengths : tuple of float
         At which the best phrases are shown.
     search : {"race", "exact"}
@@ -48,7 +51,8 @@ class SemanticConfig(BaseModel):
     images: int = Field(default=32, ge=12)
     steps: int = Field(default=10, ge=1)
     reach: float = Field(default=0.95, gt=0, le=1)
-    guidance: float = Field(default=4.0, gt=0)
+    guidance: float = Field(default=3.0, gt=0)
+    size: float = Field(default=0.4, gt=0)
     strengths: tuple[float, ...] = (0.5, 1.0, 1.5)
     search: Literal["race", "exact"] = "race"
     top: int = Field(default=6, ge=1)

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffex.base.positions import evenly
 from diffex.base.progress import progress
 from diffex.concepts import Concept, ConceptTree
 from diffex.editors import Inversion
@@ -18,6 +19,9 @@ from diffex.effects.matrix import Judge, margin_of
 
 Measure = Callable[[Tensor, NDArray[np.int64]], pd.DataFrame]
 SizeOf = Callable[[Tensor], Tensor]
+PILOT = 4
+"""Images on which phrases are brought to one size of change."""
+_GAINS = (0.25, 2.0)
 
 
 @final
@@ -60,8 +64,11 @@ class Subject:
         return self.editor.edit(self.inversion.take(rows.tolist()), concept, strength)
 
 
-def edits_of(tree: ConceptTree, subject: Subject) -> "PhraseEdits":
-    """Make the table, still empty, of a tree's phrases.
+def edits_of(tree: ConceptTree, subject: Subject, size: float) -> "PhraseEdits":
+    """Make the table, still empty, of a tree's phrases, with gains that give all edits one size.
+
+    Each phrase is edited into a few images at gain 1; its gain is the size asked for over the size of that
+    change, at most 2 and at least a quarter.
 
     Parameters
     ----------
@@ -69,14 +76,27 @@ def edits_of(tree: ConceptTree, subject: Subject) -> "PhraseEdits":
         Its phrases, in order, become the concepts.
     subject : Subject
         Images and renderer.
+    size : float
+        Of an edit of strength 1, as a share of the root mean square difference of two images.
 
     Returns
     -------
     PhraseEdits
-        Nothing rendered yet.
+        No edits yet.
     """
     make = subject.editor.concept
-    return PhraseEdits(subject, [make(n.id, n.phrase or n.name, n.name, n.parent) for n in tree.phrases()])
+    plain = [make(n.id, n.phrase or n.name, n.name, n.parent) for n in tree.phrases()]
+    rows = evenly(len(subject.inversion), PILOT)
+    sizes = np.array([_size(subject, concept, rows) for concept in plain])
+    between = subject.size_of(subject.null - subject.null.roll(1, 0)).square().mean().sqrt()
+    gains = np.clip(size * float(between) / np.maximum(sizes, 1e-9), *_GAINS)
+    return PhraseEdits(subject, [replace(c, gain=float(g)) for c, g in zip(plain, gains, strict=True)])
+
+
+def _size(subject: Subject, concept: Concept, rows: NDArray[np.int64]) -> float:
+    """Mean size of what a phrase changes in some images."""
+    x = subject.render(concept, 1.0, rows, "calibration")
+    return float(subject.size_of(x - subject.null[rows]).mean())
 
 
 @final

@@ -71,19 +71,19 @@ def explain_semantics(
     ledger, before = CostLedger(), classifier.state_hash()
     labels_given = images.labels is not None
     images = align_labels(images, classifier.card)
-    subject, chosen, gates, real = prepare_subject(images, classifier, model, config, ledger)
-    edits = edits_of(tree, subject)
+    subject, chosen, gates, real = prepare_subject(images, classifier, model, tree, config, ledger)
+    with ledger.timed("calibration"):
+        edits = edits_of(tree, subject, config.size)
     target = classifier.card.class_names.index(config.target)
     with ledger.timed("edits"):
         raced = search(tree, edits, target, config)
     known = quantities(images.channel_names, images.pixel_size_um)
-    spread = real.std(axis=0).to_numpy()
     with ledger.timed("statistics"):
-        table = assess(tree, edits, known, spread, chosen.groups, target, config)
+        table = assess(tree, edits, known, real, chosen.groups, target, config)
     best = _best(table, edits.concepts, config.top)
     with ledger.timed("examples"):
         dose = dose_table(subject, best, target, chosen.groups, config)
-        measured = measured_table(edits, best, known, spread, chosen.groups)
+        measured = measured_table(edits, best, known, real.std(axis=0).to_numpy(), chosen.groups)
         examples = example_pictures(subject, chosen, best, target, config)
     classifier.check_unchanged(before)
     return Explanation(
@@ -117,7 +117,7 @@ def assess(
     tree: ConceptTree,
     edits: PhraseEdits,
     known: Sequence[Quantity],
-    spread: FloatArray,
+    real: pd.DataFrame,
     groups: NDArray[np.str_] | None,
     target: int,
     config: SemanticConfig,
@@ -132,8 +132,8 @@ def assess(
         Rendered.
     known : sequence of Quantity
         The measurements.
-    spread : ndarray
-        Standard deviation of each over real images.
+    real : DataFrame
+        Measurements of real images, a column each.
     groups : ndarray of str, optional
         Unit of replication of the images.
     target : int
@@ -147,8 +147,9 @@ def assess(
         A row per phrase and sign, by rank.
     """
     nodes, total = tree.phrases(), edits.effects(target)
-    checks = check_edits(edits.changes, nodes, known, spread, groups, config)
-    own, _ = own_effects(total, edits.changes, checks, spread)
+    values = real.to_numpy()
+    checks = check_edits(edits.changes, nodes, known, values.std(axis=0), groups, config)
+    own, _ = own_effects(total, edits.changes, checks, values)
     scale = float(margin_of(edits.subject.null_logits, target).std())
     return ranked(tree, nodes, edits, checks, Outcome(total, own, scale), groups, target, config)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor
@@ -9,15 +10,17 @@ from torch import Tensor
 from diffex.base.errors import GateError, InputError
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, check_images
+from diffex.concepts import ConceptTree
 from diffex.editors.text import TextEditor
 from diffex.effects.matrix import Judge, margin_of
-from diffex.explainers.naming import measure_like
 from diffex.explainers.preparing import shape_channel, target_index
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.edits import Subject
 from diffex.generators import Gate, PixelTransform
 from diffex.generators.text.model import TextModel
 from diffex.images import Images, sample
+from diffex.measurements import measure
+from diffex.measurements.segmentation import segment
 
 _KEPT_CLASS, _KEPT_ORDER = 0.8, 0.7
 _SPREAD_IMAGES = 256
@@ -26,7 +29,12 @@ _SMALLEST = 0.75  # of the model's side
 
 
 def prepare_subject(
-    images: Images, classifier: Classifier, model: TextModel, config: SemanticConfig, ledger: CostLedger
+    images: Images,
+    classifier: Classifier,
+    model: TextModel,
+    tree: ConceptTree,
+    config: SemanticConfig,
+    ledger: CostLedger,
 ) -> tuple[Subject, Images, tuple[Gate, ...], pd.DataFrame]:
     """Sample images, invert them, render and measure their null edits.
 
@@ -38,6 +46,8 @@ def prepare_subject(
         The thing explained.
     model : TextModel
         What renders.
+    tree : ConceptTree
+        Its phrases are what edits are compared among.
     config : SemanticConfig
         Target, sizes, seed.
     ledger : CostLedger
@@ -61,7 +71,7 @@ def prepare_subject(
     judge = Judge(classifier, images.value_range, ledger)
     editor = TextEditor(
         model, images.value_range, steps=config.steps, reach=config.reach, guidance=config.guidance,
-        seed=config.seed, size=images.size,
+        reference=("", *(n.phrase or n.name for n in tree.phrases())), seed=config.seed, size=images.size,
     )  # fmt: skip
     chosen = sample(images, config.images, config.seed)
     x, channel = chosen.read(), shape_channel(images)
@@ -79,17 +89,26 @@ def prepare_subject(
         )
 
     def measured(pixels: Tensor, rows: NDArray[np.int64]) -> pd.DataFrame:
-        return measure_like(chosen, pixels, rows, channel)
+        return _measured_afresh(chosen, pixels, rows, channel)
 
     with ledger.timed("measurement"):
         every = np.arange(len(chosen))
         before = measured(null, every)
         some = sample(images, _SPREAD_IMAGES, config.seed)
-        real = measure_like(some, some.read(), np.arange(len(some)), channel)
+        real = _measured_afresh(some, some.read(), np.arange(len(some)), channel)
     subject = Subject(
         editor, judge, inversion, null, logits, before, measured, PixelTransform.fit(images).size
     )
     return subject, chosen, gates, real
+
+
+def _measured_afresh(images: Images, x: Tensor, rows: NDArray[np.int64], channel: int) -> pd.DataFrame:
+    """Measure rendered images within objects segmented in them: phrases change sizes and shapes a lot."""
+    masks = images.read_masks(rows)
+    found, _ = segment(x.double().numpy(), channel, seeds=None if masks is None else masks.numpy())
+    return measure(
+        x, images.channel_names, torch.from_numpy(found), images.pixel_size_um, shape_channel=channel
+    )
 
 
 def _check_form(images: Images, model: TextModel) -> None:
