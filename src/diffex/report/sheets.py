@@ -1,6 +1,6 @@
 """Tables that the page gives out as CSV: what the run folder says, in full precision."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -38,10 +38,9 @@ def _cells(cells: pd.DataFrame, concept: str) -> pd.DataFrame:
     score = f"score_{concept}"
     if score not in cells:
         return cells.head(0)[["id"]]
-    kept: Sequence[str] = [
-        name for name in cells if name in {"id", "label", "group", score} or str(name).startswith("logit_")
-    ]
-    ordered = cells.sort_values(score, ascending=False, kind="stable")[list(kept)]
+    plain = {"id", "label", "group", score}
+    kept = [name for name in map(str, cells) if name in plain or name.startswith("logit_")]
+    ordered = cells.sort_values(score, ascending=False, kind="stable")[kept]
     return (
         ordered
         if len(ordered) <= 2 * _MOST_CELLS

@@ -210,7 +210,8 @@ def _said(row: dict[Any, Any]) -> str:
 def _averaged(pixels: NDArray[Any], block: int) -> FloatArray:
     height, width = (side // block * block for side in pixels.shape[-2:])
     cut = np.asarray(pixels[..., :height, :width], dtype=np.float64)
-    return cut.reshape(*cut.shape[:-2], height // block, block, width // block, block).mean(axis=(-3, -1))
+    blocks = cut.reshape(*cut.shape[:-2], height // block, block, width // block, block)
+    return np.asarray(blocks.mean(axis=(-3, -1)))
 
 
 def _picture(pixels: FloatArray, contrast: Contrast, channel: int) -> str:

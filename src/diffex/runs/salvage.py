@@ -119,7 +119,7 @@ class _Parts:
         )
 
     def optional(self, name: str, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any] | None:
-        return self.read(name, read, lambda: None) if (self.folder / name).exists() else None  # type: ignore[arg-type]
+        return self.read(name, read, lambda: None) if (self.folder / name).exists() else None
 
 
 def _read_head(path: Path) -> dict[str, Any]:

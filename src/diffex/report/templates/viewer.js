@@ -10,11 +10,22 @@ async function grey(png) {
   const context = pen(canvas);
   context.drawImage(image, 0, 0);
   const colours = context.getImageData(0, 0, image.width, image.height).data;
-  const bytes = Uint8Array.from({ length: image.width * image.height }, (_, i) => colours[4 * i]);
+  const bytes = new Uint8Array(image.width * image.height);
+  for (let i = 0; i < bytes.length; i += 1) bytes[i] = colours[4 * i];
   return { bytes, width: image.width };
 }
 
-const greys = (pngs) => Promise.all(pngs.map(grey));
+/** Let the browser scroll and draw before the next piece of work. */
+const pause = () => new Promise((done) => setTimeout(done));
+
+async function greys(pngs) {
+  const found = [];
+  for (const png of pngs) {
+    found.push(await grey(png));
+    await pause();
+  }
+  return found;
+}
 
 /** Cut one tile out of a sheet of tiles and turn its bytes into numbers. */
 function tile(sheet, row, column, [height, width], decode) {
@@ -46,32 +57,43 @@ function planes(cells, sheets, cell) {
   });
 }
 
+/** Fill a canvas; `colour` writes red, green and blue of a pixel in their place. */
 function paint(canvas, colour) {
   const context = pen(canvas);
   const picture = context.createImageData(canvas.width, canvas.height);
-  for (let i = 0; i < canvas.width * canvas.height; i += 1) picture.data.set([...colour(i), 255], 4 * i);
+  picture.data.fill(255);
+  for (let i = 0; i < canvas.width * canvas.height; i += 1) colour(i, picture.data, 4 * i);
   context.putImageData(picture, 0, 0);
 }
 
 function inColour(run, channels) {
-  const parts = run.look.map((look, c) => ({ ...look, ...{ root: run.cells.channels[c].root }, plane: channels[c] }));
+  const parts = run.look.map(({ on, low, high, colour }, c) => {
+    const rgb = run.cells.colours[colour].map((part) => 255 * part);
+    return { on, low, span: Math.max(high - low, 1e-12), rgb, root: run.cells.channels[c].root, plane: channels[c] };
+  });
   const shown = parts.filter((part) => part.on);
-  return (i) => {
-    const sum = [0, 0, 0];
-    for (const { plane, low, high, root, colour } of shown) {
-      const share = Math.min(1, Math.max(0, (plane[i] - low) / Math.max(high - low, 1e-12)));
-      const level = 255 * (root ? Math.sqrt(share) : share);
-      run.cells.colours[colour].forEach((part, k) => (sum[k] += part * level));
+  return (i, target, at) => {
+    let [red, green, blue] = [0, 0, 0];
+    for (const { plane, low, span, root, rgb } of shown) {
+      const share = Math.min(1, Math.max(0, (plane[i] - low) / span));
+      const level = root ? Math.sqrt(share) : share;
+      red += rgb[0] * level;
+      green += rgb[1] * level;
+      blue += rgb[2] * level;
     }
-    return sum;
+    target[at] = red;
+    target[at + 1] = green;
+    target[at + 2] = blue;
   };
 }
 
 function diverging(stops, change, limit) {
-  return (i) => {
+  return (i, target, at) => {
     const place = ((Math.min(1, Math.max(-1, change[i] / limit)) + 1) / 2) * (stops.length - 1);
     const below = Math.min(Math.floor(place), stops.length - 2);
-    return stops[below].map((start, k) => start + (place - below) * (stops[below + 1][k] - start));
+    for (let k = 0; k < 3; k += 1) {
+      target[at + k] = stops[below][k] + (place - below) * (stops[below + 1][k] - stops[below][k]);
+    }
   };
 }
 
@@ -139,6 +161,7 @@ async function view(viewer) {
   for (const control of [slider, which, of]) control.addEventListener("input", draw);
   run.viewers.add({ draw, sync: offerLook(viewer, run) });
   savers.set(viewer, () => pixelTable(run, pictures()));
+  await pause();
   draw();
 }
 
