@@ -163,6 +163,16 @@ class TestDesign:
         design = self.read(self.images(dose=[0.0, 3.0], c=[1.0, 2.0]), dose="dose", control="c=1")
         assert design.control.tolist() == [True, False]
 
+    def test_a_treated_class_may_be_called_positive(self):
+        images = images_from_arrays(
+            np.zeros((4, 1, 28, 28)), value_range=(0, 1), labels=np.array([0, 0, 1, 1]),
+            class_names=("negative", "positive"),
+        )  # fmt: skip
+        design = read_design(images, diffex.ResponderConfig(), "positive")
+        assert design.conditions.tolist() == ["control", "control", "positive cells", "positive cells"]
+        assert design.treated == ("positive cells",)
+        assert not design.positive.any()
+
     def test_doses_that_are_no_numbers(self):
         with pytest.raises(InputError, match=r"Column dose holds 'high' \(1 of 2 cells\)"):
             self.read(self.images(dose=["0", "high"]), dose="dose")

@@ -127,7 +127,9 @@ def read_design(images: Images, config: ResponderConfig, target: str) -> Design:
             f"Controls ({controls}) are {int(control.sum())} cells and the others {int(treated.sum())}, "
             "expected some of both: name the controls by --control COLUMN=VALUE."
         )
-    conditions = np.where(positive, POSITIVE, np.where(control, CONTROL, names)).astype(np.str_)
+    # a treated class may bear one of the two names
+    own = [f"{name} cells" if name in (CONTROL, POSITIVE) else name for name in names]
+    conditions = np.where(positive, POSITIVE, np.where(control, CONTROL, own)).astype(np.str_)
     return Design(
         np.where(positive, np.nan, doses), conditions, _wells(images, config), config.dose, controls
     )
@@ -185,7 +187,7 @@ def _dosed(
             f"Column {config.dose} is 0 for {int((doses[asked] == 0).sum())} cells that --control "
             f"{config.control} leaves out, expected all cells of dose 0 to be controls: name them too."
         )
-    names = np.array([f"{dose:g}" for dose in doses])
+    names = np.array([f"{dose:.10g}" for dose in doses])
     return doses, names, f"{config.dose} 0" if config.control is None else config.control
 
 
