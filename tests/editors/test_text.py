@@ -85,7 +85,7 @@ def test_what_was_edited_away_is_not_put_back_with_the_residual():
     carried = _carried(missed, change)
     assert torch.equal(carried[..., :5], missed[..., :5])
     assert float(carried[:, :, 16, 16].max()) < 3.0
-    assert float((carried[:, :, 12:15, 12:15].std() / missed[:, :, 12:15, 12:15].std())) > 0.8
+    assert float(carried[:, :, 12:15, 12:15].std() / missed[:, :, 12:15, 12:15].std()) > 0.8
 
 
 def test_joint_edits_of_one_are_that_edit_and_order_does_not_matter(editor, pixels):

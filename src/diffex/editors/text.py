@@ -26,10 +26,9 @@ class TextEditor:
     Brack et al., CVPR 2024, without its masks). Without a phrase the steps lead back to the latents exactly,
     so the null edit is the autoencoder's reconstruction. What that misses of the image, its noise and finest
     detail, is kept too and added to every rendering: the null edit is then the image itself. Where a phrase
-    changes the rendering by more than the noise, only noise is added: an organelle that was edited away is not
-    put back. A phrase adds
-    ``guidance * strength * gain * (noise given the phrase - noise given the reference)`` at every step, `gain`
-    being the concept's.
+    changes the rendering by more than the noise, only noise is added: an organelle that was edited away is
+    not put back. A phrase adds ``guidance * strength * gain * (noise given the phrase - noise given the
+    reference)`` at every step, `gain` being the concept's.
 
     Parameters
     ----------
@@ -45,8 +44,8 @@ class TextEditor:
     guidance : float, default 3
         Of an edit of strength 1 along a concept of gain 1.
     reference : sequence of str, default the empty text
-        Edits lead from the mean encoding of these texts to the phrase's. That any text is given at all changes
-        an image; with the phrases that are compared among the reference, that change is in no edit.
+        Edits lead from the mean encoding of these texts to the phrase's. That any text is given at all
+        changes an image; with the phrases that are compared as the reference, that change is in no edit.
     seed : int, default 0
         Of the noise.
     size : (int, int), optional

@@ -121,8 +121,8 @@ def own_effects(
 
     The effects of all edits are regressed on the changes of all measurements that phrases of the tree name
     (ridge, chosen by leave-one-out). What the fit gives to measurements other than a phrase's own is
-    leakage of the edit, not an effect of the phrase; measurements that go with its own over real images count as
-    its own, since nothing tells them apart.
+    leakage of the edit, not an effect of the phrase; measurements that go with its own over real images count
+    as its own, since nothing tells them apart.
 
     Parameters
     ----------

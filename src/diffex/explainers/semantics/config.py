@@ -21,8 +21,8 @@ class SemanticConfig(BaseModel):
     guidance : float
         Of an edit of strength 1, before phrases are brought to one size of change.
     size : float
-        Of the change at strength 1, the same for all phrases, as a share of the root mean square difference of
-        two images.
+        Of the change at strength 1, the same for all phrases, as a share of the root mean square difference
+        of two images.
     strengths : tuple of float
         At which the best phrases are shown.
     search : {"race", "exact"}

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, align_labels
 from diffex.concepts import Concept, ConceptTree
-from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import margin_of
 from diffex.explainers.semantics.checking import check_edits, own_effects
 from diffex.explainers.semantics.config import SemanticConfig
