@@ -20,6 +20,8 @@ from diffex.explainers.searching import search_effects
 from diffex.explainers.significance import ranked_table
 from diffex.explainers.verifying import make_verifier
 
+_GROWING = (1, 2, 4, 8, 16)
+
 
 def measure_share(bench: Bench) -> Iterator[Measured]:
     """Count everything an explanation evaluates, over the exact one-step matrix ``2 N K + N``.
@@ -84,15 +86,13 @@ def measure_growth(bench: Bench) -> Iterator[Measured]:
     Measured
         Of evaluations, against the formula's own, and of CPU seconds.
     """
-    top = bench.size(64, 32)
-    ground = make_ground(bench, top, top // 4)
-    sizes = np.array([top // 16, top // 8, top // 4, top // 2, top])
-    fixed = bench.size(4, 1)
+    top, fixed, repeats = bench.size((64, 4, 3), (32, 1, 1))
+    ground = make_ground(bench, top, int(_GROWING[-1]))
     for name, shapes in (
-        ("N", [(n, fixed) for n in sizes]),
-        ("K", [(top // 4, k) for k in sizes // 4]),
+        ("N", [(top // int(_GROWING[-1]) * n, fixed) for n in _GROWING]),
+        ("K", [(top // 4, k) for k in _GROWING]),
     ):
-        runs = np.array([_cost(ground, int(n), int(k)) for n, k in shapes])  # (5, 2)
+        runs = np.array([_cost(ground, n, k, repeats) for n, k in shapes])  # (5, 2)
         grown = np.array([n if name == "N" else k for n, k in shapes], dtype=np.float64)
         formula = np.array([2 * n * k + n for n, k in shapes], dtype=np.float64)
         nfe, expected = exponent(grown, runs[:, 0])[0], exponent(grown, formula)[0]
@@ -108,10 +108,10 @@ def measure_growth(bench: Bench) -> Iterator[Measured]:
         )  # fmt: skip
 
 
-def _cost(ground: Ground, images: int, concepts: int) -> FloatArray:
-    """Evaluations and CPU seconds of one matrix: the least of three runs."""
+def _cost(ground: Ground, images: int, concepts: int, repeats: int) -> FloatArray:
+    """Evaluations and CPU seconds of one matrix: the least of some runs."""
     prepared, seconds = ground.prepared, []
-    for _ in range(3):
+    for _ in range(repeats):
         ledger = CostLedger()
         judge = Judge(ground.model.classifier, ground.cells.value_range, ledger)
         started = time.process_time()
