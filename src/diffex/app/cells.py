@@ -80,6 +80,8 @@ class Shelf:
             )
         name = self._ids[row]
         picture = self._rows.get(name)
+        if picture is None and not self.codes.shape[1]:
+            raise InputError("The run keeps neither a picture nor a code of this cell: drop its image.")
         pixels = None if picture is None else torch.from_numpy(self._pictures[picture]).float()
         return Cell(name, torch.from_numpy(self.codes[row]), pixels)
 

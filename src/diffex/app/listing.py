@@ -106,7 +106,7 @@ def list_cells(explanation: Explanation, question: CellsQuestion, unusual: Seque
     logits = logits_of(explanation)
     target = list(explanation.summary["class_names"]).index(explanation.summary["target"])
     margin = logits[:, target] - logsumexp(np.delete(logits, target, axis=1), axis=1)
-    far = np.full(len(cells), np.nan) if unusual is None else np.asarray(unusual)
+    far = np.full(len(cells), np.nan) if unusual is None else np.array(unusual, dtype=np.float64)
     keys = _keys(cells, logits, margin, far, explanation.summary["class_names"])[question.order]
     rows = np.argsort(np.nan_to_num(-keys, nan=0.0), kind="stable")
     if question.label:

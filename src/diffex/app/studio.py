@@ -268,9 +268,11 @@ class Studio:
         Returns
         -------
         ndarray, shape (n,)
-            Mahalanobis distance of its code.
+            Mahalanobis distance of its code; NaN where the run keeps none.
         """
         generator = self.model.generator
+        if self._shelf.codes.shape[1] != len(generator.code_mean):
+            return np.full(len(self._shelf.codes), np.nan)
         offset = torch.from_numpy(self._shelf.codes).double() - generator.code_mean.double().cpu()
         inverse = torch.linalg.pinv(generator.code_cov.double().cpu())
         return np.asarray((offset @ inverse * offset).sum(1).clamp_min(0).sqrt().numpy())
