@@ -101,4 +101,5 @@ def _categories(column: "pd.Series[Any]") -> pd.Categorical:
 
 
 def _texts(names: Iterable[str]) -> "pd.Index[Any]":
-    return pd.Index(np.array([str(name) for name in names], dtype=object), dtype=object)
+    made: pd.Index[Any] = pd.Index(np.array([str(name) for name in names], dtype=object), dtype=object)
+    return made
