@@ -4,6 +4,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, final
@@ -118,17 +119,20 @@ class Worker:
                 case "thumb":
                     thumbs.append((int(head["question"]), str(head["cell"])))
                 case "drop":
-                    self._guarded([head["question"]], lambda h=head, p=payload: [self._dropped(h["name"], p)])
+                    self._guarded([head["question"]], partial(self._drop, head, payload))
                 case "job":
-                    self._guarded([head["question"]], lambda h=head: [self._jobs.start(h["cell"])])
+                    self._guarded([head["question"]], partial(self._start, head))
                 case "cancel":
                     self._guarded([head["question"]], lambda: [self._jobs.cancel()])
         self._edit(edits)
         for start in range(0, len(thumbs), _BATCH):
             self._thumbs(thumbs[start : start + _BATCH])
 
-    def _dropped(self, name: str, content: bytes) -> dict[str, Any]:
-        return {"cell": self._studio.drop(name, content), "name": name}
+    def _drop(self, head: dict[str, Any], content: bytes) -> list[dict[str, Any]]:
+        return [{"cell": self._studio.drop(head["name"], content), "name": head["name"]}]
+
+    def _start(self, head: dict[str, Any]) -> list[dict[str, Any]]:
+        return [self._jobs.start(head["cell"])]
 
     def _edit(self, edits: list[tuple[int, EditQuestion]]) -> None:
         """Answer the latest question of each page; questions of one depth are rendered in one batch."""

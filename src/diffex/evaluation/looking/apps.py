@@ -173,7 +173,7 @@ class Server:
         """Resident memory of the server and its worker; NaN where /proc is not there."""
         with suppress(OSError, ValueError):
             children = Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
-            return sum(_resident_mb(int(one)) for one in [self.process, *children])
+            return sum(_resident_mb(one) for one in [str(self.process), *children])
         return float("nan")
 
 
@@ -288,6 +288,6 @@ def _enter(printed: str, process: int, log: Path) -> Server:
     return Server(address.netloc, cookie, connection.getresponse().read().decode(), process)
 
 
-def _resident_mb(process: int) -> float:
+def _resident_mb(process: str) -> float:
     status = Path(f"/proc/{process}/status").read_text()
-    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
+    return float(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024

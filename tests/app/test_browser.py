@@ -1,0 +1,95 @@
+"""The app in Chromium: what a scientist does with it."""
+
+import io
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def page(app):
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[dev]'")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    said = []
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        made = chromium.new_page(viewport={"width": 1300, "height": 1000})
+        made.set_default_timeout(60_000)
+        made.on("console", lambda message: said.append(message.text))
+        made.on("pageerror", lambda error: said.append(str(error)))
+        made.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        made.goto(app.address)
+        made.wait_for_selector("#edit[src]")
+        yield made
+        chromium.close()
+    # A refused question is told on the page; the browser notes its status as well.
+    assert [line for line in said if "422" not in line] == []
+
+
+def picture():
+    file = io.BytesIO()
+    Image.fromarray(np.full((28, 28), 90, dtype=np.uint8)).save(file, format="PNG")
+    return file.getvalue()
+
+
+def until(page, holds, arg=None):
+    """Ask from outside: the page's policy forbids scripts that are made of text, Playwright's waiting too."""
+    for _ in range(600):
+        if page.evaluate(holds, arg):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"never: {holds}")
+
+
+def source(page):
+    return page.get_attribute("#edit", "src")
+
+
+def test_a_slider_changes_picture_and_logit(page):
+    assert "token" not in page.url
+    before, said = source(page), page.text_content("#classes")
+    page.fill("#slider0", "1")
+    until(page, "before => document.getElementById('edit').src !== before", before)
+    until(page, "said => document.getElementById('classes').textContent !== said", said)
+    until(page, "() => document.getElementById('depth').textContent === 'in 3 steps'")
+    page.click("#reset")
+    until(page, "() => document.getElementById('verdict').textContent.includes('Move a slider')")
+
+
+def test_hostile_names_stay_text(page):
+    assert "<script>alert(1)</script>" in page.text_content("#classes")
+    assert page.locator("main script").count() == 0
+
+
+def test_a_good_and_a_broken_image_are_dropped(page):
+    page.set_input_files(
+        "#file", {"name": "<b>broken.png", "mimeType": "image/png", "buffer": picture()[:60]}
+    )
+    page.wait_for_selector("#trouble:not([hidden])")
+    assert "<b>broken.png" in page.text_content("#trouble")
+    page.set_input_files("#file", {"name": "<b>mine.png", "mimeType": "image/png", "buffer": picture()})
+    until(page, "() => document.getElementById('cellname').textContent === '<b>mine.png'")
+    page.wait_for_selector("#trouble", state="hidden")
+
+
+def test_a_job_is_cancelled(page):
+    page.click("#start")
+    until(page, "() => document.getElementById('jobline').textContent.includes('step')")
+    page.click("#cancel")
+    until(page, "() => document.getElementById('jobline').textContent.includes('cancelled')")
+    assert page.is_enabled("#start")
+
+
+def test_nothing_keeps_people_out(page):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="no axe: pip install -e '.[dev]'"
+    )
+    for address in ("/", "/cells"):
+        page.goto(page.url.split("/", 3)[0] + "//" + page.url.split("/", 3)[2] + address)
+        found = axe.Axe().run(page).response["violations"]
+        assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
