@@ -7,6 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+WATCH = """() => {
+  const line = document.getElementById("jobline");
+  window.told = [];
+  new MutationObserver(() => window.told.push(line.textContent)).observe(line, { childList: true });
+}"""
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -77,11 +82,13 @@ def test_a_good_and_a_broken_image_are_dropped(page):
     page.wait_for_selector("#trouble", state="hidden")
 
 
-def test_a_job_is_cancelled(page):
+def test_a_job_tells_how_far_it_is_and_is_cancelled(page):
+    page.evaluate(WATCH)
     page.click("#start")
-    until(page, "() => document.getElementById('jobline').textContent.includes('step')")
-    page.click("#cancel")
-    until(page, "() => document.getElementById('jobline').textContent.includes('cancelled')")
+    until(page, "() => window.told.some((line) => line.includes('step'))")
+    until(page, "() => document.getElementById('cancel').disabled")
+    page.evaluate("() => ['start', 'cancel'].forEach((id) => document.getElementById(id).click())")
+    until(page, "() => window.told.some((line) => line.includes('cancelled'))")
     assert page.is_enabled("#start")
 
 
