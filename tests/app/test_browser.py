@@ -25,7 +25,7 @@ def page(app):
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         made = chromium.new_page(viewport={"width": 1300, "height": 1000})
         made.set_default_timeout(60_000)
-        made.on("console", lambda message: said.append(message.text))
+        made.on("console", lambda message: said.append(f"{message.text} {message.location['url']}"))
         made.on("pageerror", lambda error: said.append(str(error)))
         made.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
         made.goto(app.address)
