@@ -59,6 +59,10 @@ def _add_pages(app: FastAPI, run: Salvaged, desk: Desk) -> None:
     async def live(cell: CellName | None = None) -> str:
         return live_page(run, cell)
 
+    @app.get("/favicon.ico", status_code=204)
+    async def favicon() -> None:
+        """Some browsers ask for it although the pages name none."""
+
     @app.get("/cells", response_class=HTMLResponse)
     async def cells(question: Annotated[CellsQuestion, Query()]) -> str:
         return cells_page(run, question, desk.unusual)
