@@ -1,18 +1,16 @@
 """Cells as PNG pictures: all channels in colour, or one in grey, and what changed."""
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from diffex.report.colours import Bytes, Contrast, Pixels, composite, difference, find_contrast, grey
+from diffex.report.png import png_address, png_file
 from diffex.runs import Explanation
 
 _MOST_MAPS = 3
+_FAST = 1  # of 9: pictures go to this machine's own browser
 
 
 @final
@@ -120,14 +118,8 @@ def png(pixels: Pixels, contrast: Contrast) -> bytes:
     bytes
         The file.
     """
-    return _file(composite(pixels, contrast))
-
-
-def _file(tile: Bytes | NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(tile).save(file, format="PNG", compress_level=1)
-    return file.getvalue()
+    return png_file(composite(pixels, contrast), _FAST)
 
 
 def _address(tile: Bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(_file(tile)).decode("ascii")
+    return png_address(tile, _FAST)

@@ -1,5 +1,7 @@
 """Strength 1 is the same perceptual size for all concepts."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -34,8 +36,25 @@ def typical_size(editor: LatentEditor, inversion: Inversion, ledger: CostLedger)
     """
     x = editor.null(inversion)
     ledger.count("calibration", len(inversion) * editor.evaluations)
-    difference = editor.generator.pixels.size(x - x.roll(1, 0))
-    return _SHARE * float(difference.square().mean().sqrt())
+    return _SHARE * difference_size(x, editor.generator.pixels.size)
+
+
+def difference_size(x: Tensor, size_of: Callable[[Tensor], Tensor]) -> float:
+    """How much two images of a set differ.
+
+    Parameters
+    ----------
+    x : Tensor
+        ``(n, c, h, w)`` images.
+    size_of : callable
+        Gives the size ``(n,)`` of changes ``(n, c, h, w)``.
+
+    Returns
+    -------
+    float
+        Root mean square size of the difference of each image and the one before it.
+    """
+    return float(size_of(x - x.roll(1, 0)).square().mean().sqrt())
 
 
 def calibrate(

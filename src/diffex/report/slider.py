@@ -5,18 +5,16 @@ and the change from null edit to edit, which has a finer scale of its own. An ed
 change.
 """
 
-import base64
-import io
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from diffex.report.colours import DIVERGING, HUES, Contrast
 from diffex.report.numbers import NONE, percent, short, signed
 from diffex.report.pictures import Gallery, Plate, along, looks_real
+from diffex.report.png import png_text
 from diffex.report.strips import scale_bar
 from diffex.runs import Explanation
 
@@ -219,17 +217,11 @@ def _picture(pixels: FloatArray, contrast: Contrast, channel: int) -> str:
     floor, ceiling = _ends(contrast, channel)
     level = np.clip((pixels[:, channel] - floor) / (ceiling - floor), 0.0, 1.0)
     level = np.sqrt(level) if contrast.root[channel] else level
-    return _png(np.round(255 * level).reshape(-1, level.shape[-1]))
+    return png_text(np.round(255 * level).reshape(-1, level.shape[-1]).astype(np.uint8))
 
 
 def _changes(change: FloatArray) -> str:
     """Changes ``(s, n, h, w)`` within -1..1: byte 128 is none, 1 and 255 are the ends."""
     strengths, cells, height, width = change.shape
     tiles = np.round(128 + 127 * change).transpose(1, 2, 0, 3)
-    return _png(tiles.reshape(cells * height, strengths * width))
-
-
-def _png(values: FloatArray) -> str:
-    file = io.BytesIO()
-    Image.fromarray(values.astype(np.uint8)).save(file, format="PNG", compress_level=6)
-    return base64.b64encode(file.getvalue()).decode("ascii")
+    return png_text(tiles.reshape(cells * height, strengths * width).astype(np.uint8))

@@ -1,7 +1,5 @@
 """Rows of pictures as PNG data URIs: original, null edit, edits, and what changed."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -11,6 +9,7 @@ from PIL import Image
 
 from diffex.report.colours import Bytes, Contrast, Pixels, composite, difference, grey
 from diffex.report.numbers import short
+from diffex.report.png import png_address
 from diffex.report.scales import round_length
 
 _GAP = 2
@@ -170,6 +169,4 @@ def _data_uri(tiles: Sequence[Bytes], factor: float) -> str:
     alpha = np.full((*scaled[0].shape[:2], 1), 255, dtype=np.uint8)
     gap = np.zeros((side[1], _GAP * max(1, round(factor)), 4), dtype=np.uint8)
     parts = [part for tile in scaled for part in (gap, np.concatenate([tile, alpha], axis=2))][1:]
-    file = io.BytesIO()
-    Image.fromarray(np.concatenate(parts, axis=1)).save(file, format="PNG", compress_level=6)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return png_address(np.concatenate(parts, axis=1))

@@ -16,6 +16,7 @@ from diffex.editors import Inversion
 from diffex.editors.text import TextEditor
 from diffex.effects.arrays import SIGNS, FloatArray
 from diffex.effects.matrix import Judge, margin_of
+from diffex.effects.strengths import difference_size
 
 Measure = Callable[[Tensor, NDArray[np.int64]], pd.DataFrame]
 SizeOf = Callable[[Tensor], Tensor]
@@ -88,8 +89,8 @@ def edits_of(tree: ConceptTree, subject: Subject, size: float) -> "PhraseEdits":
     plain = [make(n.id, n.phrase or n.name, n.name, n.parent) for n in tree.phrases()]
     rows = evenly(len(subject.inversion), PILOT)
     sizes = np.array([_size(subject, concept, rows) for concept in plain])
-    between = subject.size_of(subject.null - subject.null.roll(1, 0)).square().mean().sqrt()
-    gains = np.clip(size * float(between) / np.maximum(sizes, 1e-9), *_GAINS)
+    common = size * difference_size(subject.null, subject.size_of)
+    gains = np.clip(common / np.maximum(sizes, 1e-9), *_GAINS)
     return PhraseEdits(subject, [replace(c, gain=float(g)) for c, g in zip(plain, gains, strict=True)])
 
 
