@@ -145,7 +145,7 @@ def test_edit_at_strength_0_is_the_null_edit_and_beyond_the_manifold_is_said(cli
     done = cli(*arguments, "--strength", "0", "--out", tmp_path / "zero", "--json")
     assert all(row["edit"] == row["null"] for row in json.loads(done.out)["edits"])
     done = cli(*arguments, "--strength", "9", "--out", tmp_path / "far")
-    assert "Strength 9 is beyond 1.5" in done.out
+    assert "Strength 9 is beyond 1, the largest" in done.out
 
 
 def test_edit_finds_the_model_inside_a_run_that_was_moved(cli, make, tmp_path, run_folder, model_folder):

@@ -19,6 +19,7 @@ from diffex.classifiers import Classifier, margin
 from diffex.concepts import Concept
 from diffex.editors import LatentEditor
 from diffex.explainers.claims import claim, require_claimable
+from diffex.explainers.strengths import strength_warning
 from diffex.generators.model import FILE, Model, open_model
 from diffex.images import Images, place, write_image
 from diffex.images.folders import SUFFIXES
@@ -62,7 +63,7 @@ class EditResult:
         A row per image: ``id, file``, and the target's logit margin of the image, its null edit and its edit
         (``original, null, edit``).
     warnings : tuple of str
-        Such as a strength beyond what stays on the manifold.
+        Such as a strength beyond, or in a gap of, what stays on the manifold.
     """
 
     out: Path
@@ -259,13 +260,8 @@ def _margins(
 
 
 def _warnings(explanation: Explanation, request: EditRequest) -> Iterator[str]:
-    effects, sign = explanation.effects, 1 if request.strength >= 0 else -1
-    row = effects[(effects["concept"] == request.concept) & (np.sign(effects["sign"]) == sign)]
-    limit = float(row["max_strength"].iloc[0]) if len(row) else math.nan
-    if abs(request.strength) > abs(limit):
-        yield (
-            f"Strength {request.strength:g} is beyond {abs(limit):g}, the largest that stays on the "
-            "manifold: these images may look like none of yours."
-        )
+    said = strength_warning(explanation, request.concept, request.strength)
+    if said is not None:
+        yield said
     if explanation.summary["model"]["forced"]:
         yield "The model failed a gate and was used with --force: its edits cannot be trusted."
