@@ -56,6 +56,18 @@ def test_windows_are_cut_where_they_should(make, size):
     assert crops.pixels.dtype == pixels.dtype
 
 
+def test_a_store_holds_the_same_cells(plate):
+    crop_fields(by_labels(plate), plate / "files")
+    result = crop_fields(by_labels(plate, store=True), plate / "out")
+    assert {path.name for path in (plate / "out").iterdir()} == {"cells.zarr", "crop.json"}
+    assert (result.cells, result.columns) == (plate / "out" / "cells.zarr", "group=field")
+    files, store = opened(plate / "files"), open_images(result.cells, columns={"group": "field"})
+    assert store.read().equal(files.read()) and store.read_masks().equal(files.read_masks())
+    assert store.ids == files.ids and store.groups.tolist() == files.groups.tolist()
+    assert (store.channel_names, store.dtype, store.pixel_size_um) == (NAMES, "uint16", 0.5)
+    assert store.table.columns.tolist() == files.table.columns.tolist()
+
+
 def test_padding_takes_the_median(make):
     pixels, labels = make.fields(1)["A01"]
     crops = crop_field(pixels, locate_cells(labels), 28, labels=labels, border="pad")

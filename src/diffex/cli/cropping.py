@@ -59,11 +59,15 @@ def crop(
     channels: Annotated[
         str | None, typer.Option(help="Channel names between commas, instead of the files' own.")
     ] = None,
+    store: Annotated[
+        bool, typer.Option("--store", help="One sharded Zarr store, cells.zarr, in place of a file per cell.")
+    ] = False,
     common: Common,
 ) -> None:
     """Cut crops around the cells of whole fields.
 
-    OUT gets the crops as OME-TIFF, the cells' masks, and cells.csv, which the other commands take.
+    OUT gets the crops as OME-TIFF, the cells' masks, and cells.csv, which the other commands take; or,
+    with --store, cells.zarr, which they take as well and which suits sets of 100,000 cells.
 
     Example: diffex crop plate/*.ome.tif --labels masks --out cells
     """
@@ -78,6 +82,7 @@ def crop(
         None if columns is None else parse_columns(columns),
         None if channels is None else tuple(name.strip() for name in channels.split(",")),
         pixel_size,
+        store,
     )
     result = crop_fields(request, out)
     emit(common, result.as_dict(), lambda: _show(result))
@@ -87,7 +92,7 @@ def _show(result: "CropResult") -> None:
     form = result.form
     say(
         f"{len(result.table)} cells of {result.table['field'].nunique()} fields are in "
-        f"{result.out / 'cells.csv'}; {result.skipped} at the edge left out.",
+        f"{result.cells}; {result.skipped} at the edge left out.",
         f"Channels {', '.join(form.channel_names)}; {form.dtype}; "
         + ("no pixel size" if form.pixel_size_um is None else f"{form.pixel_size_um:g} um per pixel")
         + f". Go on with: --columns {result.columns}",

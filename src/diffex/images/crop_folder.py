@@ -21,12 +21,14 @@ from diffex.images.fields import CELL_KEYS, FieldForm, FieldList, list_fields, r
 from diffex.images.label_images import match_label_images, read_labels, require_label_images
 from diffex.images.naming import shown
 from diffex.images.ome_writing import write_ome_tiff
+from diffex.images.opening import open_images
+from diffex.images.store_writing import write_store
 from diffex.images.writing import place
 
 TABLE = "cells.csv"
 _HEAD = "crop.json"
-_PIXELS, _MASKS = "crops", "masks"
-_OWN = frozenset({TABLE, _HEAD, _PIXELS, _MASKS})
+_PIXELS, _MASKS, STORE = "crops", "masks", "cells.zarr"
+_OWN = frozenset({TABLE, _HEAD, _PIXELS, _MASKS, STORE})
 
 
 @final
@@ -53,6 +55,8 @@ class CropRequest:
         Instead of the files' own.
     pixel_size_um : float, optional
         Micrometres per pixel, instead of the files' own.
+    store : bool
+        Whether crops and masks become one sharded Zarr store in place of a file each.
     """
 
     fields: tuple[Path, ...]
@@ -63,6 +67,7 @@ class CropRequest:
     columns: Mapping[str, str] | None = None
     channel_names: tuple[str, ...] | None = None
     pixel_size_um: float | None = None
+    store: bool = False
 
 
 @final
@@ -73,12 +78,15 @@ class CropResult:
     Parameters
     ----------
     out : Path
-        With ``cells.csv``, the crops as OME-TIFF in ``crops`` and masks as PNG in ``masks``.
+        With ``cells.csv``, the crops as OME-TIFF in ``crops`` and masks as PNG in ``masks``; or with
+        ``cells.zarr``, which holds all three.
     table : DataFrame
         As in ``cells.csv``: ``path, mask, field, cell, y, x, at_border`` (no ``mask`` from centroids), then
         what was known of cells and fields.
+    cells : Path
+        What the other commands take.
     columns : str
-        For ``--columns`` of the other commands.
+        For their ``--columns``.
     skipped : int
         Cells at the edge of a field that were left out.
     cut : int
@@ -89,6 +97,7 @@ class CropResult:
 
     out: Path
     table: pd.DataFrame
+    cells: Path
     columns: str
     skipped: int
     cut: int
@@ -107,8 +116,8 @@ class CropResult:
     def as_dict(self) -> dict[str, Any]:
         """Describe it, for JSON."""
         return {
-            "out": self.out, "cells": len(self.table), "skipped": self.skipped, "cut": self.cut,
-            "columns": self.columns, **asdict(self.form), "warnings": self.warnings,
+            "out": self.out, "images": self.cells, "cells": len(self.table), "skipped": self.skipped,
+            "cut": self.cut, "columns": self.columns, **asdict(self.form), "warnings": self.warnings,
         }  # fmt: skip
 
 
@@ -155,10 +164,14 @@ def crop_fields(request: CropRequest, out: Path) -> CropResult:
                 "a smaller --size or --border pad, or check labels and centroids."
             )
         table.to_csv(stage / TABLE, index=False, encoding="utf-8")
+        if request.store:
+            _pack(stage, plan)
         write_json(stage / _HEAD, _head(plan, len(table), skipped))
         _move(stage, out)
-    columns = "path=path,group=field" if plan.labels is None else "path=path,mask=mask,group=field"
-    return CropResult(out, table, columns, skipped, cut, plan.form)
+    cells = out / (STORE if request.store else TABLE)
+    return CropResult(
+        out, table, cells, "group=field" if request.store else _columns(plan), skipped, cut, plan.form
+    )
 
 
 @final
@@ -234,6 +247,25 @@ def _rows(own: pd.DataFrame, cells: pd.DataFrame, fields: pd.DataFrame, index: i
     taken = {"mask", *own.columns, *places.columns}
     more = more.rename(columns=lambda name: f"{name}_given" if name in taken else name)
     return pd.concat([own, places, more], axis=1)
+
+
+def _columns(plan: _Plan) -> str:
+    return "path=path,group=field" if plan.labels is None else "path=path,mask=mask,group=field"
+
+
+def _pack(stage: Path, plan: _Plan) -> None:
+    """Turn the files of a stage into one store."""
+    roles = {key: key for key in ("path", "mask")[: 1 if plan.labels is None else 2]}
+    images = open_images(
+        stage / TABLE,
+        columns=roles,
+        pixel_size_um=plan.form.pixel_size_um,
+        channel_names=plan.form.channel_names,
+    )
+    write_store(images, stage / STORE)
+    (stage / TABLE).unlink()
+    for folder in (_PIXELS, _MASKS):
+        shutil.rmtree(stage / folder, ignore_errors=True)
 
 
 def _count_cut(crops: Crops) -> int:

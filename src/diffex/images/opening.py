@@ -27,6 +27,7 @@ from diffex.images.listing import Listing
 from diffex.images.naming import shown
 from diffex.images.ome_zarr import is_zarr
 from diffex.images.sources import FileSource
+from diffex.images.stores import is_store, open_store
 from diffex.images.tables import TABLE_SUFFIXES, list_table
 
 _log = logging.getLogger("diffex")
@@ -47,7 +48,8 @@ def open_images(
     path : str or Path
         A folder with one sub-folder per class, a flat folder (no labels), or a CSV or Parquet table.
         PNG, JPEG, TIFF (plain, ImageJ, OME) and OME-Zarr images (folders ``*.zarr``) of 28 to 256 px, all of
-        one size, channel count and dtype. Also an OME-Zarr image or plate, whose wells become the groups.
+        one size, channel count and dtype. Also an OME-Zarr image or plate, whose wells become the groups,
+        or a store of cells as `diffex crop --store` makes them.
     columns : mapping of str to str, optional
         For tables: which column holds ``path`` (default: ``path`` or ``file``), ``label``, ``group``
         (the unit of replication: well, field, donor) and ``mask``. Any other key is the name of a
@@ -82,6 +84,8 @@ def open_images(
     >>> open_images(folder)
     Images(1 of 32x32 px, channels grey, uint8 in [0, 255])
     """
+    if is_store(Path(path)):
+        return open_store(Path(path), columns, where, pixel_size_um, channel_names)
     require_pixel_size(pixel_size_um)
     listing = _list(Path(path), columns, where)
     headers, stated = _read_headers(listing, channel_names, pixel_size_um)
