@@ -10,8 +10,10 @@ from diffex.cli.options import ClassifierAddress, Common, ImageOptions, open_wit
 from diffex.cli.output import emit, say, show_table
 
 if TYPE_CHECKING:
+    from diffex.classifiers import Classifier
     from diffex.evaluation.sanity import Sanity
     from diffex.explainers.doctor import Checkup
+    from diffex.images import Images
 
 _SHOWN = 10
 _CELLS = ("words", "target", "difference", "low", "high", "auroc")
@@ -37,30 +39,33 @@ def doctor(
 
     Which measurements differ between classes, what will fail, and how to mend it.
 
+    With --sanity, also whether a run's explanation depends on its classifier: the classifier's weights are
+    shuffled, it is taught wrong labels, and each is asked again.
+
     Example: diffex doctor cells/train --classifier net.pt2
     """
+    from diffex.base.files import write_json
     from diffex.explainers.claims import require_claimable
     from diffex.explainers.doctor import examine, write_checkup
 
     device = common.open_device()
     opened, given = open_with_classifier(images, classifier)
     note = {"command": "doctor", "images": opened.fingerprint(), "classifier": classifier}
+    note |= {} if sanity is None else {"sanity": str(sanity)}
     if out is not None:
         require_claimable(out, note)
     checkup = examine(opened, None if given is None else given.to(device), common.chosen_seed)
+    found = None if sanity is None else _sanity(opened, sanity, given, common)
     if out is not None:
         write_checkup(checkup, out, note)
-    if sanity is None:
-        emit(common, checkup.as_dict(), lambda: show_checkup(checkup))
-        return
-    from diffex.evaluation.sanity import check_sanity
-
-    found = check_sanity(opened, sanity, device, given, common.chosen_seed)
-    description = checkup.as_dict() | {"sanity": found.as_dict()}
+        if found is not None:
+            write_json(out / "sanity.json", found.as_dict())
+    description = checkup.as_dict() | ({} if found is None else {"sanity": found.as_dict()})
 
     def show() -> None:
         show_checkup(checkup)
-        show_sanity(found)
+        if found is not None:
+            show_sanity(found)
 
     emit(common, description, show)
 
@@ -121,6 +126,12 @@ def show_sanity(sanity: "Sanity") -> None:
     rows = [(row.classifier, f"{row.agreement:.2f}") for row in sanity.table.itertuples()]
     show_table("Agreement of effects with those of other classifiers", ("classifier", "agreement"), rows)
     say(sanity.sentence)
+
+
+def _sanity(images: "Images", run: Path, given: "Classifier | None", common: Common) -> "Sanity":
+    from diffex.evaluation.sanity import check_sanity
+
+    return check_sanity(images, run, common.open_device(), given, common.chosen_seed)
 
 
 def _show_agreement(checkup: "Checkup") -> None:

@@ -228,18 +228,66 @@ def results_table(rows: Sequence[Row]) -> str:
     if any(row.quick for row in rows):
         head += ["Quick rows: smaller in every way, a check that all runs. Not to be quoted.", ""]
     names = ("id", "what", "value", "95 % interval", "target", "verdict", "seconds", "seed", "note")
-    lines = [_line(names), _line(["---"] * len(names))]
-    return "\n".join([*head, *lines, *[_line(_cells(row)) for row in rows]]) + "\n"
+    lines = [markdown_line(names), markdown_line(["---"] * len(names))]
+    return "\n".join([*head, *lines, *[markdown_line(_cells(row)) for row in rows]]) + "\n"
+
+
+def interval_words(row: Row) -> str:
+    """Write a row's interval.
+
+    Parameters
+    ----------
+    row : Row
+        Judged.
+
+    Returns
+    -------
+    str
+        Empty where it has none.
+    """
+    return "" if row.low is None or row.high is None else f"{row.low:.4g} to {row.high:.4g}"
+
+
+def verdict_words(row: Row) -> str:
+    """Write a row's verdict.
+
+    Parameters
+    ----------
+    row : Row
+        Judged.
+
+    Returns
+    -------
+    str
+        ``passed``, ``FAILED`` or ``reported``, and ``undecided`` where the interval holds the target.
+    """
+    verdict = ("passed" if row.passed else "FAILED") if row.target != REPORTED else REPORTED
+    return verdict + (", undecided" if row.undecided else "")
+
+
+def markdown_line(cells: Sequence[str]) -> str:
+    r"""Write one line of a Markdown table.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        Bars and line breaks are escaped.
+
+    Returns
+    -------
+    str
+        Without a line break.
+
+    Examples
+    --------
+    >>> markdown_line(["a", "b|c"])
+    '| a | b\\|c |'
+    """
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    interval = "" if row.low is None or row.high is None else f"{row.low:.4g} to {row.high:.4g}"
-    verdict = ("passed" if row.passed else "FAILED") if row.target != REPORTED else REPORTED
     return (
-        row.id + (" (quick)" if row.quick else ""), row.what, f"{row.value:.4g}", interval, row.target,
-        verdict + (", undecided" if row.undecided else ""), f"{row.seconds:.1f}", str(row.seed), row.note,
+        row.id + (" (quick)" if row.quick else ""), row.what, f"{row.value:.4g}", interval_words(row),
+        row.target, verdict_words(row), f"{row.seconds:.1f}", str(row.seed), row.note,
     )  # fmt: skip
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -13,7 +13,7 @@ import torch
 
 from diffex.base.errors import InputError
 from diffex.base.ledger import CostLedger
-from diffex.classifiers import Classifier, fit_black_box, load_black_box
+from diffex.classifiers import Classifier, align_labels, fit_black_box, load_black_box
 from diffex.concepts import Concept
 from diffex.editors import LatentEditor
 from diffex.effects.arrays import FloatArray
@@ -101,17 +101,20 @@ def check_sanity(
     Raises
     ------
     InputError
-        If the classifier has no weights to shuffle, or the run has fewer than four concepts.
+        If the classifier has no weights to shuffle, or the run has fewer than four concepts or is not of
+        attributes.
     FolderError
         If the run or its model is missing or not the same.
     ClassifierError
         If the images do not fit the model.
     """
     explanation = read_run(run)
+    concepts = tested_concepts(explanation)
     model = open_model_of(explanation, run, device, classifier)
     model.check_images(images)
-    target = model.classifier.card.class_names.index(explanation.summary["target"])
-    return agreement(images, model, tested_concepts(explanation), target, seed)
+    card = model.classifier.card
+    target = card.class_names.index(explanation.summary["target"])
+    return agreement(align_labels(images, card), model, concepts, target, seed)
 
 
 def agreement(
@@ -189,8 +192,13 @@ def tested_concepts(explanation: Explanation) -> list[Concept]:
     Raises
     ------
     InputError
-        If there are fewer than four.
+        If there are fewer than four, or the run is not of attributes.
     """
+    if explanation.summary["method"] != "attributes":
+        raise InputError(
+            f"--sanity got a run of {explanation.summary['method']}, expected one of attributes: "
+            "give the folder that diffex attributes wrote."
+        )
     table = explanation.effects
     names = table.loc[table["kind"] != "random"].sort_values("rank")["concept"].unique()[:_CONCEPTS]
     if len(names) < 4:
