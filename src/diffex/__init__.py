@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from diffex.explainers.responders.respond import responders as responders
     from diffex.explainers.rules.config import RuleConfig as RuleConfig
     from diffex.explainers.rules.explain import explain_rules as explain_rules
+    from diffex.explainers.scores.config import ScoreConfig as ScoreConfig
+    from diffex.explainers.scores.score import score as score
     from diffex.explainers.semantics.config import SemanticConfig as SemanticConfig
     from diffex.explainers.semantics.explain import explain_semantics as explain_semantics
     from diffex.explainers.semantics.explainer import SemanticExplainer as SemanticExplainer
@@ -62,6 +64,7 @@ _FACE = {
     "ResponderConfig": "diffex.explainers.responders.config",
     "RuleConfig": "diffex.explainers.rules.config",
     "RuleExplainer": "diffex.explainers.explainer",
+    "ScoreConfig": "diffex.explainers.scores.config",
     "SemanticConfig": "diffex.explainers.semantics.config",
     "SemanticExplainer": "diffex.explainers.semantics.explainer",
     "edit_images": "diffex.explainers.edit",
@@ -80,6 +83,7 @@ _FACE = {
     "read_tree": "diffex.concepts",
     "report": "diffex.report:render_report",
     "responders": "diffex.explainers.responders.respond",
+    "score": "diffex.explainers.scores.score",
     "testing": "diffex.testing:",
 }
 

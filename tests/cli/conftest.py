@@ -219,7 +219,7 @@ def state_hash(model):
 def run_folder(tmp_path, model_folder):
     cells = pd.DataFrame(
         {"id": ["a.png", "b.png"], "label": CLASSES, "group": [None, None], "logit_DMSO": 0.5,
-         "logit_drug": 0.1, "code_0": 0.2, "score_latent:0": 0.1}
+         "logit_drug": 0.1, "code_0": 0.2, "code_1": 0.1, "code_2": 0.0, "code_3": 0.3, "score_latent:0": 0.1}
     )  # fmt: skip
     pictures = np.random.default_rng(0).random((2, 1, SIZE, SIZE)).astype(np.float32) * 255
     made = Explanation(

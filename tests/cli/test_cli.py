@@ -15,7 +15,7 @@ from diffex.images import open_images
 
 COMMANDS = {
     "demo", "explain", "crop", "doctor", "fit", "attributes", "rules", "semantics",
-    "counterfactual", "edit", "responders", "report", "app", "benchmark",
+    "counterfactual", "edit", "responders", "score", "report", "app", "benchmark",
 }  # fmt: skip
 COMMON = ("--json", "--seed", "--device", "--debug")
 
@@ -33,7 +33,7 @@ def test_help_has_an_example_and_the_common_options(cli, command):
 
 
 @pytest.mark.parametrize(
-    "command", ["explain", "doctor", "fit", "attributes", "rules", "semantics", "edit", "responders"]
+    "command", ["explain", "doctor", "fit", "attributes", "rules", "semantics", "edit", "responders", "score"]
 )
 def test_commands_on_images_take_tables(cli, command):
     text = cli(command, "--help").out

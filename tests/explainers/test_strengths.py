@@ -28,8 +28,8 @@ def test_nothing_where_edits_look_real(told, strength):
 @pytest.mark.parametrize("strength", [0.7, 1, 1.1])
 def test_gap(told, strength):
     assert told(strength) == (
-        f"Strength {strength:g} lies in a gap: edits at 1 can be told from real images, at 0.5, 1.25, 1.5 they "
-        "cannot: these images may look like none of yours."
+        f"Strength {strength:g} lies in a gap: edits at 1 can be told from real images, at 0.5, 1.25, 1.5 "
+        "they cannot: these images may look like none of yours."
     )
 
 

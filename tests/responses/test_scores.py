@@ -7,7 +7,7 @@ import torch
 from diffex.base.errors import InputError
 from diffex.concepts import Concept
 from diffex.images import images_from_arrays
-from diffex.responses.scores import encode_all, score_axes, stream_scores
+from diffex.responses.scores import score_axes, stream_scores, strength_axes
 
 FIRST = Concept("first", "test", "first", torch.tensor([2.0, 0.0, 0.0]))
 SECOND = Concept("second", "test", "second", torch.tensor([0.0, 1.0, 0.0]))
@@ -42,11 +42,19 @@ def test_streaming_gives_the_same_scores_whatever_the_chunk() -> None:
     pixels = np.clip(_codes(50).astype(np.float32) / 20, 0, 1).reshape(50, 1, 1, 3)
     images = images_from_arrays(np.tile(pixels, (1, 1, 3, 1)), value_range=(0, 1), channel_names=["a"])
     encode = lambda x: _flat(x[:, :, :1])
-    axes = score_axes(encode_all(images, encode), [FIRST], [1])
+    axes = score_axes(encode(images.read()).double().numpy(), [FIRST], [1])
     parts = [list(stream_scores(images, encode, axes, chunk)) for chunk in (7, 50)]
-    one, two = (np.concatenate([scores for _, scores in part]) for part in parts)
+    one, two = (np.concatenate([batch.scores for batch in part]) for part in parts)
     assert one == pytest.approx(two) and len(parts[0]) == 8
-    assert np.concatenate([rows for rows, _ in parts[0]]).tolist() == list(range(50))
+    assert np.concatenate([batch.positions for batch in parts[0]]).tolist() == list(range(50))
+
+
+def test_a_step_of_strength_1_is_1() -> None:
+    codes = _codes(400)
+    axes = strength_axes(codes, np.cov(codes, rowvar=False), [FIRST, SECOND], [1, -1])
+    assert axes.scores(codes).mean(axis=0) == pytest.approx(0, abs=1e-9)
+    for k, step in enumerate((FIRST.direction.numpy(), -SECOND.direction.numpy())):
+        assert (axes.scores(codes + step) - axes.scores(codes))[:, k] == pytest.approx(1)
 
 
 def test_bad_input_is_refused() -> None:

@@ -17,6 +17,7 @@ from diffex.cli import (
     phrasing,
     responding,
     ruling,
+    scoring,
     serving,
 )
 from diffex.cli.app import app
@@ -35,6 +36,7 @@ __all__ = [
     "responding",
     "ruling",
     "run",
+    "scoring",
     "serving",
 ]
 

@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 _ORDER = (
     *("demo", "explain", "crop", "doctor", "fit", "attributes", "rules", "semantics"),
-    *("counterfactual", "edit", "responders", "report", "app", "benchmark"),
+    *("counterfactual", "edit", "responders", "score", "report", "app", "benchmark"),
 )
 
 

@@ -24,6 +24,7 @@ from diffex.explainers.summarising import search_part, summarise
 from diffex.explainers.verifying import Verified, Verifier, make_verifier, passing_first, verify
 from diffex.generators.model import Model
 from diffex.images import Images
+from diffex.responses.scores import strength_axes
 from diffex.runs import Explanation
 from diffex.runs.tables import DOSE_COLUMNS, MEASURED_COLUMNS
 
@@ -273,6 +274,4 @@ def attribute_score(
     ndarray, shape (n,)
         Coordinate along the direction, by least squares in the codes' own metric; mean 0.
     """
-    direction = verified.sign * verified.concept.direction.double().numpy()
-    weight = np.linalg.lstsq(covariance, direction, rcond=1e-6)[0]
-    return np.asarray((codes - codes.mean(0)) @ weight / (direction @ weight))
+    return strength_axes(codes, covariance, [verified.concept], [verified.sign]).scores(codes)[:, 0]

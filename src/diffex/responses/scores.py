@@ -26,14 +26,14 @@ _LOST = 0.5  # share of a direction outside all that controls span
 @final
 @dataclass(frozen=True, eq=False)
 class ScoreAxes:
-    """How codes are read as scores.
+    """How codes are read as scores: in control standard deviations, or in units of strength 1.
 
     Parameters
     ----------
     names : tuple of str
         Ids of the concepts, k of them.
     centre : ndarray, shape (d,)
-        Mean code of control cells.
+        The code that scores 0: the mean of the reference cells.
     weights : ndarray, shape (d, k)
         Of the codes' distance from the centre; a column per concept.
     """
@@ -53,7 +53,7 @@ class ScoreAxes:
         Returns
         -------
         ndarray, shape (n, k)
-            In control standard deviations; 0 is the mean control cell.
+            In the axes' unit; 0 is the mean reference cell.
         """
         return np.asarray((finite(codes, "codes", 2) - self.centre) @ self.weights)
 
@@ -105,27 +105,64 @@ def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Seq
     return ScoreAxes(tuple(one.id for one in concepts), codes.mean(axis=0), weights / spread)
 
 
-def encode_all(images: Images, encode: Encode) -> FloatArray:
-    """Encode a set of cells that fits in memory, for example controls.
+def strength_axes(
+    codes: ArrayLike, covariance: ArrayLike, concepts: Sequence[Concept], signs: Sequence[int]
+) -> ScoreAxes:
+    """Fix axes in units of each concept's strength 1.
+
+    The coordinate along a direction v is read by least squares in the metric of the codes,
+    ``(z - mean) C^-1 v / (v C^-1 v)``.
 
     Parameters
     ----------
-    images : Images
-        The cells.
-    encode : callable
-        A generator's ``encode``.
+    codes : array_like, shape (n, d)
+        Of reference cells; their mean scores 0.
+    covariance : array_like, shape (d, d)
+        Of codes in general, for example the generator's.
+    concepts : sequence of Concept, length k
+        Whose directions to read.
+    signs : sequence of int, length k
+        +1 or -1: which way of each is up.
 
     Returns
     -------
-    ndarray, shape (n, d)
-        Codes.
+    ScoreAxes
+        For any cells.
     """
-    return np.concatenate([encode(x).double().numpy() for _, x in images.batches(_CHUNK)])
+    directions = np.stack(
+        [sign * one.direction.double().numpy() for one, sign in zip(concepts, signs, strict=True)], axis=1
+    )
+    weights = np.linalg.lstsq(finite(covariance, "covariance", 2), directions, rcond=1e-6)[0]
+    centre = finite(codes, "codes", 2).mean(axis=0)
+    return ScoreAxes(tuple(one.id for one in concepts), centre, weights / (directions * weights).sum(axis=0))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ScoredBatch:
+    """Some cells, read and scored.
+
+    Parameters
+    ----------
+    positions : ndarray of int, shape (b,)
+        Of the cells in their set.
+    pixels : Tensor, shape (b, c, h, w)
+        Grey values.
+    codes : Tensor, shape (b, d)
+        From the encoder.
+    scores : ndarray, shape (b, k)
+        Along the axes.
+    """
+
+    positions: NDArray[np.int64]
+    pixels: Tensor
+    codes: Tensor
+    scores: FloatArray
 
 
 def stream_scores(
     images: Images, encode: Encode, axes: ScoreAxes, chunk: int = _CHUNK
-) -> Iterator[tuple[NDArray[np.int64], FloatArray]]:
+) -> Iterator[ScoredBatch]:
     """Score cells chunk by chunk: pixels and codes of one chunk are in memory at a time.
 
     Parameters
@@ -135,14 +172,15 @@ def stream_scores(
     encode : callable
         A generator's ``encode``.
     axes : ScoreAxes
-        From `score_axes`.
+        From `score_axes` or `strength_axes`.
     chunk : int, default 256
         Cells at once.
 
     Yields
     ------
-    (ndarray of int, ndarray)
-        Positions of the cells and their scores, ``(b, k)``; the same whatever the chunk, up to rounding.
+    ScoredBatch
+        In order; the scores are the same whatever the chunk, up to rounding.
     """
     for positions, x in images.batches(chunk):
-        yield positions, axes.scores(encode(x).double().numpy())
+        codes = encode(x)
+        yield ScoredBatch(positions, x, codes, axes.scores(codes.double().cpu().numpy()))

@@ -10,6 +10,7 @@ import torch
 from diffex.base.devices import resolve_device
 from diffex.classifiers import Classifier
 from diffex.explainers.edit import open_model_of
+from diffex.explainers.kept_columns import kept_columns
 from diffex.explainers.responders.batches import find_batches
 from diffex.explainers.responders.config import ResponderConfig
 from diffex.explainers.responders.curves import answer_curves
@@ -159,9 +160,6 @@ def _cells(images: Images, design: Design, scored: Scored, found: Populations) -
     """A row per cell: what it got, the images' own columns, all values, and probabilities to respond."""
     own = pd.DataFrame({"id": list(images.ids), "condition": design.conditions, "dose": design.doses})
     own["well"] = None if design.wells is None else design.wells
-    taken = {*_OWN, *scored.table.columns}
-    kept = images.table.rename(columns=lambda name: f"{name} (table)" if name in taken else str(name))
-    texts = kept.select_dtypes(exclude=["number", "bool"]).columns
-    kept = kept.assign(**{name: kept[name].astype(str).where(kept[name].notna()) for name in texts})
+    kept = kept_columns(images, {*_OWN, *scored.table.columns})
     likely = found.probability.rename(columns=lambda name: f"responder: {name}")
     return pd.concat([own, kept, scored.table, likely], axis=1)
