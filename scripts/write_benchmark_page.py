@@ -70,15 +70,20 @@ def page(rows: Sequence[Row]) -> str:
 def _losses(rows: Sequence[Row]) -> list[str]:
     aimed = [row for row in rows if row.target != REPORTED]
     missed = [row for row in aimed if not row.passed]
-    failed = [row for row in rows if _failed(row)]
     lines = [f"{len(aimed)} numbers have a target; {len(missed)} miss it{':' if missed else '.'}", ""]
-    lines += [*(f"- {_loss(row)}" for row in missed), ""]
-    lines += [f"- {_named(row)} could not be measured: {row.note}" for row in failed]
-    absent = [name for name in _ORDER if name not in {row.id for row in rows}]
-    lines += ["", f"Not measured yet: {', '.join(absent)}."] if absent else []
-    quick = list(dict.fromkeys(row.id for row in rows if row.quick))
-    lines += ["", f"Measured by `--quick` alone: {', '.join(quick)}."] if quick else []
-    return lines
+    lines += [f"- {_loss(row)}" for row in missed]
+    lines += [f"- {_named(row)} could not be measured: {row.note}" for row in rows if _failed(row)]
+    measured = {row.id for row in rows}
+    told = {
+        "Met, but the interval holds the target": _ids(row for row in aimed if row.passed and row.undecided),
+        "Measured by `--quick` alone": _ids(row for row in rows if row.quick),
+        "Not measured yet": ", ".join(name for name in _ORDER if name not in measured),
+    }
+    return [*lines, *(line for words, ids in told.items() if ids for line in ("", f"{words}: {ids}."))]
+
+
+def _ids(rows: Iterable[Row]) -> str:
+    return ", ".join(dict.fromkeys(row.id for row in rows))
 
 
 def _failed(row: Row) -> bool:
@@ -98,7 +103,7 @@ def _named(row: Row) -> str:
 def _suite(name: str, rows: Sequence[Row]) -> list[str]:
     lines = [f"## {name}", ""]
     for seed, quick in sorted({(row.seed, row.quick) for row in rows}):
-        ids = ",".join(dict.fromkeys(row.id for row in rows if (row.seed, row.quick) == (seed, quick)))
+        ids = _ids(row for row in rows if (row.seed, row.quick) == (seed, quick)).replace(" ", "")
         how = " --quick" if quick else ""
         lines.append(f"    diffex benchmark {name} --data DATA --only {ids} --seed {seed}{how} --out results")
     lines += ["", markdown_line(_HEADS), markdown_line(["---"] * len(_HEADS))]
