@@ -1,5 +1,9 @@
 """The rows of biology run on little, and their simulations plant what they say."""
 
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -7,14 +11,18 @@ from diffex.evaluation.bench import Bench
 from diffex.evaluation.biology import BIOLOGY
 from diffex.evaluation.biology.cells import fkhr_table
 from diffex.evaluation.biology.doses import measure_doses
+from diffex.evaluation.biology.many import differ, repeated
 from diffex.evaluation.biology.mixtures import mixtures
+from diffex.evaluation.biology.organelles import CHANGES, covers, exact_pairs, tells
 from diffex.evaluation.biology.plates import planted_plates
 from diffex.evaluation.suite import SUITES
+from diffex.images import PlantedCells, images_from_arrays, open_images
+from diffex.images.store_writing import write_store
 
 
 def test_the_suite_is_known() -> None:
     assert SUITES["biology"] == BIOLOGY
-    assert {task.id for task in BIOLOGY} >= {"B1", "B2", "B3", "B5", "B6"}
+    assert {task.id for task in BIOLOGY} >= {"B1", "B2", "B3", "B4", "B5", "B6", "B7"}
 
 
 def test_the_ratio_answers_to_the_dose(data_set, data_dir, tmp_path) -> None:
@@ -32,3 +40,37 @@ def test_mixtures_of_real_cells(data_set) -> None:
 
 def test_planted_plates_are_flagged() -> None:
     assert "cytoplasm_intensity" in planted_plates(1, 0.8).flagged
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return exact_pairs(24, seed=3)
+
+
+def test_planted_changes_are_told_where_they_are(pairs) -> None:
+    assert len(pairs) == 2 * len(CHANGES)
+    for factor in ("nucleus_intensity", "cytoplasm_intensity", "puncta_intensity"):
+        assert tells(pairs[factor, 1], factor) == {"right": True, "form": False}
+    assert not tells(pairs["nucleus_intensity", 1], "puncta_intensity")["right"]
+    nothing = replace(pairs["nucleus_intensity", 1], after=pairs["nucleus_intensity", 1].before)
+    assert not tells(nothing, "nucleus_intensity")["right"]
+
+
+def test_intervals_of_sizes_mostly_cover(pairs) -> None:
+    covered = covers(pairs["nucleus_intensity", 1], "nucleus_mean_nucleus", 60, seed=0)
+    assert covered.shape == (60,) and 0.8 < covered.mean() <= 1
+
+
+def test_many_cells_are_few_repeated(tmp_path) -> None:
+    cells = images_from_arrays(PlantedCells(32).images(3, 0).read().half().float())
+    again = open_images(write_store(repeated(cells, 8), tmp_path / "many.zarr"))
+    assert len(set(again.ids)) == 8 and again.dtype == "float16"
+    assert again.read([0, 4, 7]).equal(cells.read([0, 1, 1]))
+
+
+def test_differences_are_seen_at_both_ends() -> None:
+    few = pd.DataFrame({"score_a": [0.0, 1.0, 2.0], "label": "x"})
+    many = pd.DataFrame({"score_a": np.resize([0.0, 1.0, 2.0], 8), "label": "x"})
+    assert differ(few, many) == 0
+    assert differ(few, many.assign(score_a=many["score_a"] + [0, 0, 0, 0, 0, 0, 0, 0.5])) == 0.5
+    assert differ(few, many.assign(score_a=many["score_a"] + [0, 0.25, 0, 0, 0, 0, 0, 0])) == 0.25

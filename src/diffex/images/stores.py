@@ -153,7 +153,8 @@ def open_store(
     """
     require_pixel_size(pixel_size_um)
     about, source = _attributes(path)[ABOUT], _source(path)
-    require_size_in_bounds(path, source.pixels.shape[2:])
+    height, width = source.pixels.shape[2:]
+    require_size_in_bounds(path, (height, width))
     listing = _list(path, dict(columns or {}), where)
     classes = tuple(sorted(set(listing.labels or ())))
     position = {name: k for k, name in enumerate(classes)}
@@ -163,7 +164,7 @@ def open_store(
         ids=listing.ids,
         channel_names=_names(about["channel_names"], channel_names),
         value_range=(float(about["value_range"][0]), float(about["value_range"][1])),
-        size=source.pixels.shape[2:],
+        size=(height, width),
         dtype=source.pixels.dtype.name,
         labels=None if listing.labels is None else np.array([position[name] for name in listing.labels]),
         class_names=classes,

@@ -108,7 +108,7 @@ def linear_effects(
     noise = noise_for(ids, model.generator.image_shape, "edit", seed)
     gradients = logit_gradients(model.generator, model.guide, codes, noise, target, CostLedger())
     steps = [one.sign * one.concept.direction.double().numpy() for one in attributes]
-    return gradients @ np.stack(steps, axis=1)
+    return np.asarray(gradients @ np.stack(steps, axis=1))
 
 
 def require_enough(images: Images) -> None:
