@@ -8,8 +8,14 @@ import pytest
 import torch
 
 from diffex.base.errors import InputError
+from diffex.base.files import load_tensors
 from diffex.concepts import Concept
-from diffex.evaluation.attributes.interventions import Interventions, intervene
+from diffex.evaluation.attributes.interventions import (
+    Interventions,
+    differences,
+    intervene,
+    margins_by,
+)
 from diffex.evaluation.peers.attfind import released_attfind, repaired_attfind
 from diffex.evaluation.peers.counted import Counted
 from diffex.evaluation.peers.edit_maps import EditMaps
@@ -18,9 +24,12 @@ from diffex.evaluation.suite import choose
 from diffex.evaluation.truth.calibration import null_runs
 from diffex.evaluation.truth.coverage import covered, covered_best
 from diffex.evaluation.truth.explainers import OURS, explanation, lookers
+from diffex.evaluation.truth.flips import Flips, keep_counterfactuals, unlike
+from diffex.evaluation.truth.known import Listener, known, listening
 from diffex.evaluation.truth.mapping import strongest
 from diffex.evaluation.truth.places import best_matching, compared
 from diffex.evaluation.truth.pool import Pool
+from diffex.evaluation.truth.purity import owned, pool_score
 from diffex.evaluation.truth.real_places import border_band, boxes, nucleus_and_ring
 from diffex.evaluation.truth.recovered import Edits
 from diffex.evaluation.truth.rendering import misread
@@ -28,7 +37,7 @@ from diffex.evaluation.truth.saliency_effects import mass_on_factors
 from diffex.evaluation.truth.scene import scene, scorable, summed
 from diffex.evaluation.truth.scores import active_auroc, ndcg, over_classifiers, pearson, sign_accuracy
 from diffex.evaluation.truth.shortcuts import shortcut_share, tie
-from diffex.evaluation.truth.subjects import PAIRS, Subjects, interactions, trunk
+from diffex.evaluation.truth.subjects import PAIRS, SINGLE, Subjects, trunk
 from diffex.images import images_from_arrays
 from diffex.images.planted_factors import FACTORS, factor_index
 
@@ -79,7 +88,8 @@ def pool():
 
 
 def test_suite_has_its_rows():
-    assert [task.id for task in choose("truth")] == ["K1", "K2", "K3", "K4", "K5", "K6", "K6", "K6", "K9"]
+    rows = ["K1", "K2", "K3", "K4", "K5", "K6", "K6", "K6", "K7", "K8", "K9"]
+    assert [task.id for task in choose("truth")] == rows
 
 
 def test_every_explainer_looks_at_edits_of_its_own(pool):
@@ -168,13 +178,69 @@ def test_interventions_have_an_error(classifier):
     assert (found.errors("a") >= 0).all()
 
 
-def test_interactions_of_a_classifier(classifier):
-    assert interactions({"a": classifier(0)}, 1, PAIRS[:1], 2, 5)["a"].shape == (2, 1)
+def test_two_factors_are_changed_together(classifier):
+    ask = margins_by(classifier(0), 1)
+    found = differences({"a": ask, "twice": lambda x: 2 * ask(x)}, PAIRS[0], 2, 5)
+    assert found["a"].shape == (2,)
+    assert found["twice"] == pytest.approx(2 * found["a"])
+
+
+def test_truth_is_kept_by_network_and_change(bench, classifier):
+    asked = []
+
+    def counting(voice):
+        one = listening(voice, 1)
+        return Listener(one.content, lambda x: asked.append(len(x)) or one.ask(x))
+
+    first = known(bench, {"a": counting(classifier(0))}, SINGLE[:1])
+    assert first["a"].shape == (40, 1)
+    assert len(asked) == 2
+    both = {"a": counting(classifier(0)), "b": counting(classifier(1))}
+    again = known(bench, both, SINGLE[:1])
+    assert len(asked) == 4  # the first is not asked again
+    assert (again["a"] == first["a"]).all()
+    assert not np.allclose(again["b"], again["a"])
+
+
+def test_purest_direction_is_chosen_on_one_half_and_scored_on_the_other():
+    first = np.array([[[1.0, 0.1], [0.9, 0.3], [0.1, 1.0]]])
+    second = np.array([[[1.0, 1.0], [1.0, 0.0], [0.0, -2.0]]])
+    assert owned(first, second) == pytest.approx([0.5, 1.0])
+    value = pool_score(np.tile(np.eye(3), (5, 1, 1)), 0)
+    assert value == pytest.approx((1.0, 1.0, 1.0))
+    assert pool_score(np.ones((5, 3, 3)), 0)[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_identity_counts_some_factors_only():
+    moves = np.zeros((4, 12))
+    moves[:, 0], moves[:, 1] = 1.0, -0.2
+    found = Flips(np.ones(4, bool), np.zeros(4, bool), moves)
+    null = np.arange(12) == 1
+    assert found.identity(null, np.arange(4)) == pytest.approx(0.8)
+    assert np.isnan(found.identity(np.zeros(12, bool), np.arange(4)))
+
+
+def test_cells_of_another_class_are_chosen(cells, model):
+    said = model.classifier.logits(cells.read(), cells.value_range).argmax(1).numpy()
+    for target in (0, 1):
+        ids = tuple(name for name, one in zip(cells.ids, said, strict=True) if one != target)
+        assert unlike(cells, model, target, 2).ids == ids[:2]
+
+
+def test_counterfactuals_are_kept(tmp_path, cells, model, classifier):
+    some = cells.subset([0])
+    path = tmp_path / "part.safetensors"
+    keep_counterfactuals(path, some, model, classifier(1))
+    kept, before = load_tensors(path), path.stat().st_mtime_ns
+    assert {len(one) for one in kept.values()} == {1}
+    assert kept["reads"].shape == (1, 2)
+    keep_counterfactuals(path, some, model, classifier(1))
+    assert path.stat().st_mtime_ns == before
 
 
 def test_subjects_tell_active_from_null(classifier):
     margins = np.tile([1.0, -0.5, 0.05, 0.01, *[0.0] * 8], (4, 1))
-    made = Subjects({}, None, 1, Interventions({"a": margins}, np.zeros((4, 12, 12))), {}, None, ())
+    made = Subjects({}, None, 1, Interventions({"a": margins}, np.zeros((4, 12, 12))), None, ())
     assert made.active("a").sum() == 2
     assert made.null("a").sum() == 9
 

@@ -146,13 +146,36 @@ def dci(latents: ArrayLike, factors: ArrayLike, seed: int = 0) -> DCI:
     order = np.random.default_rng(seed).permutation(len(codes))
     fits = [_forest(codes, column, order, seed) for column in truth.T]
     importance = np.stack([weights for weights, _ in fits], axis=1)
-    share = importance.sum(axis=1) / max(importance.sum(), 1e-12)
     return DCI(
-        float(share @ _concentration(importance)),
+        disentangled(importance),
         float(np.mean(_concentration(importance.T))),
         float(np.mean([skill for _, skill in fits])),
         importance,
     )
+
+
+def disentangled(importance: FloatArray) -> float:
+    r"""Disentanglement of an importance matrix: does each row matter to one column only.
+
+    :math:`\sum_i \rho_i (1 - H_k(P_{i \cdot}))`, as in `dci`.
+
+    Parameters
+    ----------
+    importance : ndarray, shape (d, k)
+        Of each latent or direction for each factor; 0 or more.
+
+    Returns
+    -------
+    float
+        0 to 1; 0 where nothing matters.
+
+    Examples
+    --------
+    >>> disentangled(np.eye(3)), disentangled(np.ones((2, 2)))
+    (1.0, 0.0)
+    """
+    share = importance.sum(axis=1) / max(importance.sum(), 1e-12)
+    return float(share @ _concentration(importance))
 
 
 def factor_vae_score(

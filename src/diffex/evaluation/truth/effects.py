@@ -16,7 +16,7 @@ from diffex.evaluation.truth.recovered import Edits, edits_of
 from diffex.evaluation.truth.rendering import opened
 from diffex.evaluation.truth.saliency_effects import against_saliency
 from diffex.evaluation.truth.scores import active_auroc, ndcg, over_classifiers, pearson, sign_accuracy
-from diffex.evaluation.truth.subjects import PAIRS, Subjects
+from diffex.evaluation.truth.subjects import PAIRS, Subjects, true_pairs
 from diffex.images.planted_factors import FACTORS
 
 _OTHER = ("interaction", "threshold", "shortcut")
@@ -49,7 +49,9 @@ def measure_effects(bench: Bench) -> Iterator[Measured]:
         value = over_classifiers(some, score, count, bench.seed)
         note = f"{len(some)} classifiers"
         yield Measured("K1", f"{what}: Spearman over 12 factors", value[0], target, *value[1:], note=note)
-    score = _score(lambda e, rows, name: pearson(_both(e, rows), _true_both(made, name)), ours)
+    pairs = {name: found.mean(axis=0) for name, found in true_pairs(bench, made).items()}
+    true = {name: np.concatenate([made.truth.effects(name), pairs[name]]) for name in names}
+    score = _score(lambda e, rows, name: pearson(_both(e, rows), true[name]), ours)
     value = over_classifiers(_OTHER, score, count, bench.seed)
     note = "; ".join(f"{name} {score(name, np.arange(count)):.2f}" for name in _OTHER)
     what = f"other rules: Pearson over 12 effects and {len(PAIRS)} pairs"
@@ -59,7 +61,7 @@ def measure_effects(bench: Bench) -> Iterator[Measured]:
     yield Measured("K1", "other rules: nDCG@5", value[0], ">= 0.95", *value[1:])
     yield from _against_peers(bench, pool, made, looked)
     yield from against_saliency(bench, made, pool, mapped_cells(bench))
-    _write(bench, made, ours)
+    _write(bench, made, pairs, ours)
 
 
 def measure_active(bench: Bench) -> Iterator[Measured]:
@@ -126,10 +128,6 @@ def _both(edits: Edits, rows: IntArray) -> FloatArray:
     return np.concatenate([edits.main(rows), edits.pairs(rows)])
 
 
-def _true_both(made: Subjects, name: str) -> FloatArray:
-    return np.concatenate([made.truth.effects(name), made.pairs[name].mean(axis=0)])
-
-
 def _truth_row(made: Subjects) -> Measured:
     worst = max(
         float(made.truth.errors(name).max() / np.abs(made.truth.effects(name)).max()) for name in made.voices
@@ -159,7 +157,7 @@ def _against_peers(
         yield Measured("K1", what, value[0], target, *value[1:], note="; ".join(notes))
 
 
-def _write(bench: Bench, made: Subjects, ours: dict[str, Edits]) -> None:
+def _write(bench: Bench, made: Subjects, pairs: dict[str, FloatArray], ours: dict[str, Edits]) -> None:
     """Keep recovered and true effects beside the figures."""
     table = {
         name: {
@@ -168,7 +166,7 @@ def _write(bench: Bench, made: Subjects, ours: dict[str, Edits]) -> None:
             "error": made.truth.errors(name),
             "recovered": edits.main(np.arange(len(edits.margins))),
             "pairs": ["*".join(pair) for pair in PAIRS],
-            "true_pairs": made.pairs[name].mean(axis=0),
+            "true_pairs": pairs[name],
             "recovered_pairs": edits.pairs(np.arange(len(edits.margins))),
         }
         for name, edits in ours.items()

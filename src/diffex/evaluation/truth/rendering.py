@@ -35,7 +35,7 @@ GRADED = 5
 
 _FEW = 12
 _GRADIENTS = 48
-_TOGETHER = 16
+_TOGETHER = 4
 
 
 def opened(bench: Bench) -> tuple[Subjects, Pool]:

@@ -3,33 +3,23 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast, final
 
 import numpy as np
-import torch
 from torch import nn
 
-from diffex.base.files import load_tensors, save_tensors
 from diffex.classifiers import Classifier
 from diffex.classifiers.blackbox import SmallConvNet
 from diffex.effects.arrays import BoolArray, FloatArray
-from diffex.effects.matrix import margin_of
-from diffex.evaluation.attributes.interventions import (
-    STEP,
-    Interventions,
-    Oracle,
-    fit_reader,
-    intervene,
-    reader_r2,
-)
-from diffex.evaluation.bench import FIT_ROOMS, Bench, code_hash
+from diffex.evaluation.attributes.interventions import Interventions, Oracle, fit_reader, reader_r2
+from diffex.evaluation.bench import Bench, shipped_folder
 from diffex.evaluation.demo import SHIPPED_RULES, TARGET, shipped_model
 from diffex.evaluation.sets import planted, relabelled
 from diffex.evaluation.stages import black_box
-from diffex.generators import DiffusionAutoencoder, logits_of
-from diffex.images import Images, PlantedCells
-from diffex.images.planted_factors import factor_index
+from diffex.evaluation.truth.known import Listener, known, listening, truth_cells
+from diffex.generators import DiffusionAutoencoder
+from diffex.images import Images
+from diffex.images.planted_factors import FACTORS
 from diffex.images.planted_labels import graded_rule
 
 PAIRS = (
@@ -39,6 +29,10 @@ PAIRS = (
 )
 """Registered before any classifier was looked at: the planted product, and two pairs that add up."""
 
+SINGLE = tuple((name,) for name in FACTORS)
+"""Every factor by itself."""
+
+_ORACLE = "oracle"
 _ACTIVE, _NULL = 0.1, 0.02  # of the largest effect
 _GRADED = 11
 
@@ -58,8 +52,6 @@ class Subjects:
         Index of the class, in all of them.
     truth : Interventions
         True effects of single factors; it reads the oracle's features.
-    pairs : dict of str to ndarray of shape (n, 3)
-        True interactions of `PAIRS`, cell by cell.
     oracle : Oracle
         Reads factors off pictures.
     ungated : tuple of str
@@ -70,7 +62,6 @@ class Subjects:
     generator: DiffusionAutoencoder
     target: int
     truth: Interventions
-    pairs: dict[str, FloatArray]
     oracle: Oracle
     ungated: tuple[str, ...]
 
@@ -101,18 +92,67 @@ def subjects(bench: Bench, graded: int) -> Subjects:
         With the truth of `bench.size(500, 40)` cells.
     """
     models = {name: shipped_model(name, bench.device) for name in SHIPPED_RULES}
-    pool = planted(bench.size(4000, 300), 11_000 + bench.seed)
-    voices = {name: model.classifier for name, model in models.items()} | graded_voices(bench, pool, graded)
-    reader = fit_reader(bench, pool, bench.size(1500, 40))
+    taught = _taught(bench)
+    voices = {name: model.classifier for name, model in models.items()} | graded_voices(bench, taught, graded)
+    reader = fit_reader(bench, taught, bench.size(1500, 40))
     target = voices["linear"].card.class_names.index(TARGET)
-    truth, pairs = _truth(bench, voices, target, reader)
+    single = known(bench, _heard(voices, target) | {_ORACLE: listening(trunk(reader))}, SINGLE)
+    truth = Interventions({name: single[name] for name in voices}, single[_ORACLE])
+    oracle = _oracle(bench, reader, truth)
+    ungated = tuple(name for name, model in models.items() if not model.passed)
+    return Subjects(voices, models["linear"].generator, target, truth, oracle, ungated)
+
+
+def true_pairs(bench: Bench, made: Subjects) -> dict[str, FloatArray]:
+    """Find the true interactions of `PAIRS`; cached.
+
+    Parameters
+    ----------
+    bench : Bench
+        Seed, stages, size of the run.
+    made : Subjects
+        Classifiers.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n, pairs)
+        Cell by cell, by classifier.
+    """
+    return known(bench, _heard(made.voices, made.target), PAIRS)
+
+
+def without_classifiers(bench: Bench) -> Subjects:
+    """Open the shipped generator and the oracle alone, for what no classifier has a say in; cached.
+
+    Parameters
+    ----------
+    bench : Bench
+        Seed, stages, size of the run.
+
+    Returns
+    -------
+    Subjects
+        Without voices; its oracle is that of `subjects`.
+    """
+    reader = fit_reader(bench, _taught(bench), bench.size(1500, 40))
+    truth = Interventions({}, known(bench, {_ORACLE: listening(trunk(reader))}, SINGLE)[_ORACLE])
+    generator = DiffusionAutoencoder.load(shipped_folder(), bench.device)
+    return Subjects({}, generator, 0, truth, _oracle(bench, reader, truth), ())
+
+
+def _heard(voices: Mapping[str, Classifier], target: int) -> dict[str, Listener]:
+    return {name: listening(voice, target) for name, voice in voices.items()}
+
+
+def _taught(bench: Bench) -> Images:
+    return planted(bench.size(4000, 300), 11_000 + bench.seed)
+
+
+def _oracle(bench: Bench, reader: Classifier, truth: Interventions) -> Oracle:
     network = reader.module
     assert isinstance(network, SmallConvNet)
     response = truth.reads.mean(axis=0) @ network.head.weight.double().cpu().numpy().T
-    r2 = reader_r2(reader, bench.size(500, 40), 13_000 + bench.seed)
-    oracle = Oracle(reader, response, r2)
-    ungated = tuple(name for name, model in models.items() if not model.passed)
-    return Subjects(voices, models["linear"].generator, target, truth, pairs, oracle, ungated)
+    return Oracle(reader, response, reader_r2(reader, *truth_cells(bench)))
 
 
 def graded_voices(bench: Bench, pool: Images, count: int) -> dict[str, Classifier]:
@@ -158,67 +198,3 @@ def trunk(reader: Classifier) -> Classifier:
     network.head = cast(nn.Linear, nn.Identity())
     card = reader.card.model_copy(update={"class_names": names})
     return Classifier(network, card, differentiable=True, address="features")
-
-
-def _truth(
-    bench: Bench, voices: Mapping[str, Classifier], target: int, reader: Classifier
-) -> tuple[Interventions, dict[str, FloatArray]]:
-    hashes = {name: voice.state_hash() for name, voice in voices.items()}
-    count, seed = bench.size(500, 40), 13_000 + bench.seed
-    content = [hashes, reader.state_hash(), target, count, seed, PAIRS, code_hash(FIT_ROOMS)]
-    path = bench.stage("truth", content) / "truth.safetensors"
-    if not path.exists():
-        found = intervene(voices, target, trunk(reader), count, seed)
-        crossed = interactions(voices, target, PAIRS, count, seed)
-        arrays = {f"main:{name}": found.margins[name] for name in voices}
-        arrays |= {f"pair:{name}": crossed[name] for name in voices}
-        _save(path, arrays | {"reads": found.reads})
-    kept = {name: tensor.numpy() for name, tensor in load_tensors(path).items()}
-    margins = {name: kept[f"main:{name}"] for name in voices}
-    return Interventions(margins, kept["reads"]), {n: kept[f"pair:{n}"] for n in voices}
-
-
-def _save(path: Path, arrays: Mapping[str, FloatArray]) -> None:
-    save_tensors(path, {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()})
-
-
-def interactions(
-    voices: Mapping[str, Classifier], target: int, pairs: tuple[tuple[str, str], ...], count: int, seed: int
-) -> dict[str, FloatArray]:
-    """Intervene on pairs of factors exactly: the difference of differences.
-
-    ``[ f(+,+) - f(+,-) - f(-,+) + f(-,-) ] / (2 s)^2`` for every cell, s = `STEP`, with the same noise.
-
-    Parameters
-    ----------
-    voices : mapping of str to Classifier
-        The classifiers.
-    target : int
-        Index of the class.
-    pairs : tuple of (str, str)
-        Names of factors.
-    count : int
-        Cells.
-    seed : int
-        Of the cells.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n, pairs)
-        Logits per product of standard deviations, by classifier.
-    """
-    cells = PlantedCells()
-    factors = cells.sample_factors(count, seed)
-    seeds = seed * 1_000_000 + np.arange(count)
-    found = {name: np.zeros((count, len(pairs))) for name in voices}
-    for column, (a, b) in enumerate(pairs):
-        for first in (1, -1):
-            for second in (1, -1):
-                moved = factors.copy()
-                moved[:, factor_index(a)] += first * STEP
-                moved[:, factor_index(b)] += second * STEP
-                x = cells.render(moved, seeds)
-                for name, voice in voices.items():
-                    margins = margin_of(logits_of(voice, x, (0.0, 1.0)), target)
-                    found[name][:, column] += first * second * margins / (2 * STEP) ** 2
-    return found
