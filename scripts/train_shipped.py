@@ -181,7 +181,7 @@ def ship(work: Path) -> None:
         (target / "classifier").mkdir(parents=True)
         shutil.copy(work / "classifiers" / name / "config.json", target / "classifier")
         tensors = load_tensors(work / "classifiers" / name / "model.safetensors")
-        halved = {k: v.half().float() if v.is_floating_point() else v for k, v in tensors.items()}
+        halved = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
         save_tensors(target / "classifier" / "model.safetensors", halved)
         classifier = load_black_box(target / "classifier")
         gates = measure_gates(generator, classifier, classifier_images(rule, SEED + 1, 256))
