@@ -8,7 +8,7 @@ import torch
 
 from diffex.base.errors import FolderError, InputError
 from diffex.generators.text import fitting
-from diffex.generators.text.fitting import draw_caption, fit_text_model
+from diffex.generators.text.fitting import DenoiserTask, fit_text_model
 from diffex.generators.text.networks import make_autoencoder, make_tokenizer
 from diffex.generators.text.whitening import whiten_latents
 from diffex.images import images_from_arrays
@@ -136,15 +136,34 @@ def test_other_channels_are_not_trained_further(text_config, text_model, tmp_pat
         fit_text_model(discs(12), SAID, text_config, tmp_path, device=CPU, start=text_model)
 
 
-def test_captions_are_some_of_the_phrases_and_sometimes_none(text_config):
-    generator = torch.Generator().manual_seed(0)
-    phrases = ("a", "b", "c", "d")
-    short = text_config.model_copy(update={"most_phrases": 3})
-    drawn = [draw_caption(phrases, short, generator) for _ in range(2000)]
-    counts = [len(said.split(", ")) if said else 0 for said in drawn]
-    assert set(counts) == {0, 1, 2, 3}
-    assert counts.count(0) / 2000 == pytest.approx(text_config.drop, abs=0.03)
-    assert all(
-        len(set(said.split(", "))) == count for said, count in zip(drawn, counts, strict=True) if count
-    )
-    assert draw_caption((), text_config, generator) == ""
+def test_in_pairs_a_killed_training_goes_on_to_the_same_weights(
+    images, text_config, whole, tmp_path, monkeypatch
+):
+    pairs = np.arange(12).reshape(-1, 2)
+    monkeypatch.setattr(fitting, "TrainConfig", partial(fitting.TrainConfig, checkpoint_s=0.0))
+    with pytest.raises(KeyboardInterrupt):
+        fit_text_model(
+            images, Killing(SAID, 10), text_config, tmp_path / "a", device=CPU, start=whole, pairs=pairs
+        )
+    found = [
+        fit_text_model(images, SAID, text_config, tmp_path / name, device=CPU, start=whole, pairs=pairs)
+        for name in ("a", "b")
+    ]
+    assert found[0].state_hash() == found[1].state_hash() != whole.state_hash()
+    with pytest.raises(FolderError):
+        fit_text_model(images, SAID, text_config, tmp_path / "a", device=CPU, start=whole)
+
+
+def test_twins_get_the_same_noise(text_model):
+    task = DenoiserTask(text_model.unet, text_model.text_encoder, text_model.scheduler, paired=True)
+    alone = DenoiserTask(text_model.unet, text_model.text_encoder, text_model.scheduler)
+    latents = torch.randn((4, task.unet.config.in_channels, 8, 8), generator=torch.Generator().manual_seed(1))
+    tokens = text_model.tokens(["large nucleus", "dim cell", "small nucleus", "bright cell"])
+    swapped = torch.tensor([2, 3, 0, 1])
+
+    def loss(task, order):
+        with torch.no_grad():
+            return float(task(0, torch.Generator().manual_seed(2), latents[order], tokens[order])["loss"])
+
+    assert loss(task, torch.arange(4)) == pytest.approx(loss(task, swapped), rel=1e-5)
+    assert loss(alone, torch.arange(4)) != pytest.approx(loss(alone, swapped), rel=1e-3)

@@ -69,7 +69,7 @@ def test_every_phrase_and_sign_is_in_the_table(explained):
 def test_it_is_counted_what_it_cost(explained):
     evaluations = explained.cost["nfe"]
     assert evaluations["inversion"] == 12 * 2
-    assert evaluations["calibration"] == 4 * 3 * 4
+    assert evaluations["calibration"] == 2 * 6 * 3 * 4
     assert evaluations["edits"] == 12 * 3 * 2 * 4
 
 

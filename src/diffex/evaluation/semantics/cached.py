@@ -127,7 +127,8 @@ def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, orac
     config = SemanticConfig(target=first, images=len(images), seed=bench.seed, force=True)
     model = open_text_model("shipped", bench.device)
     subject, chosen, _, real = prepare_subject(images, oracle, model, tree, config, CostLedger())
-    edits = edits_of(tree, subject, config.size)
+    known = quantities(chosen.channel_names, chosen.pixel_size_um)
+    edits = edits_of(tree, subject, config.size, known, real.to_numpy())
     content = [
         model.state_hash(),
         oracle.state_hash(),
@@ -136,7 +137,6 @@ def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, orac
         images.fingerprint(),
     ]
     _fill_or_open(edits, bench.stage(kind, [*content, code_hash(RUN_ROOMS)]) / "edits.npz")
-    known = quantities(chosen.channel_names, chosen.pixel_size_um)
     return Cached(tree, edits, real, known, oracle)
 
 

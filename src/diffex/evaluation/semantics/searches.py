@@ -95,7 +95,7 @@ def measure_evaluations(bench: Bench) -> Iterator[Measured]:
         ("published over ours, evaluations per image, equal steps", _PUBLISHED_STEPS, ">= 8"),
         ("published over ours, evaluations per image, our steps", steps, ">= 15"),
     ):
-        calibration = 2 * phrases * own * PILOT / images
+        calibration = 2 * 2 * phrases * own * PILOT / images  # rendered twice, two evaluations a step
         ours = leditspp_evaluations(2 * phrases, 1, own) - 4 * phrases * own * (1 - share) + calibration
         yield Measured(
             "S5", what, published / ours, target,

@@ -81,9 +81,7 @@ def check_edits(
     Checks
         A verdict per phrase and sign.
     """
-    names = [q.name for q in quantities]
-    named = [None if n.measurement is None else column_of(n.measurement, quantities) for n in nodes]
-    column = np.array([-1 if name is None else names.index(name) for name in named], dtype=np.int64)
+    column = columns_named(nodes, quantities)
     shape = (len(nodes), 2)
     on, low, off = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
     verdict = np.full(shape, UNCHECKED, dtype="<U9")
@@ -101,6 +99,13 @@ def check_edits(
         off[k] = np.abs(scaled[..., others].mean(axis=0)).mean(axis=1)
         verdict[k] = [_verdict(*values, config) for values in zip(on[k], low[k], off[k], strict=True)]
     return Checks(column, on, low, off, verdict)
+
+
+def columns_named(nodes: Sequence[Node], quantities: Sequence[Quantity]) -> NDArray[np.int64]:
+    """Find the measurement that each phrase names, ``(K,)``; -1 where none does."""
+    names = [q.name for q in quantities]
+    named = [None if n.measurement is None else column_of(n.measurement, quantities) for n in nodes]
+    return np.array([-1 if name is None else names.index(name) for name in named], dtype=np.int64)
 
 
 def _related(one: Quantity, other: Quantity) -> bool:
@@ -151,15 +156,15 @@ def own_effects(
     seen = ~np.isnan(effects)
     slopes = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(scaled[seen], effects[seen]).coef_
     carried = scaled * slopes  # (K, n, 2, named)
-    own = (checks.column[:, None] == named) | _alike(real)[checks.column][:, named]  # (K, named)
+    own = (checks.column[:, None] == named) | alike(real)[checks.column][:, named]  # (K, named)
     leak = np.where(own[:, None, None, :], 0.0, carried).sum(-1)
     return effects - leak, pd.Series(slopes, index=named)
 
 
-def _alike(real: FloatArray) -> NDArray[np.bool_]:
+def alike(real: FloatArray) -> NDArray[np.bool_]:
     """Which measurements go together over real images, ``(m, m)``."""
     live = real.std(axis=0) > 1e-9
-    alike = np.zeros((real.shape[1], real.shape[1]), dtype=bool)
+    together = np.eye(real.shape[1], dtype=bool)
     if live.any():
-        alike[np.ix_(live, live)] = np.abs(np.corrcoef(real[:, live], rowvar=False)) >= _ALIKE
-    return alike
+        together[np.ix_(live, live)] |= np.abs(np.corrcoef(real[:, live], rowvar=False)) >= _ALIKE
+    return together

@@ -17,12 +17,16 @@ from diffex.editors.text import TextEditor
 from diffex.effects.arrays import SIGNS, FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.effects.strengths import difference_size
+from diffex.explainers.semantics.checking import alike, columns_named
+from diffex.explainers.semantics.unmixing import unmixed
+from diffex.measurements import Quantity
 
 Measure = Callable[[Tensor, NDArray[np.int64]], pd.DataFrame]
 SizeOf = Callable[[Tensor], Tensor]
-PILOT = 4
-"""Images on which phrases are brought to one size of change."""
+PILOT = 6
+"""Images on which phrases are told from one another and brought to one size of change."""
 _GAINS = (0.25, 2.0)
+_STILL = 1e-9
 
 
 @final
@@ -65,11 +69,14 @@ class Subject:
         return self.editor.edit(self.inversion.take(rows.tolist()), concept, strength)
 
 
-def edits_of(tree: ConceptTree, subject: Subject, size: float) -> "PhraseEdits":
-    """Make the table, still empty, of a tree's phrases, with gains that give all edits one size.
+def edits_of(
+    tree: ConceptTree, subject: Subject, size: float, known: Sequence[Quantity], real: FloatArray
+) -> "PhraseEdits":
+    """Make the table, still empty, of a tree's phrases: each led along what it alone changes, of one size.
 
-    Each phrase is edited into a few images at gain 1; its gain is the size asked for over the size of that
-    change, at most 2 and at least a quarter.
+    Each phrase is edited into a few images, and its direction is freed of what other phrases change
+    (`unmixed`). Then it is edited again; its gain is the size asked for over the size of that change, at
+    most 2 and at least a quarter.
 
     Parameters
     ----------
@@ -79,19 +86,33 @@ def edits_of(tree: ConceptTree, subject: Subject, size: float) -> "PhraseEdits":
         Images and renderer.
     size : float
         Of an edit of strength 1, as a share of the root mean square difference of two images.
+    known : sequence of Quantity
+        The m measurements.
+    real : ndarray, shape (r, m)
+        Measurements of real images.
 
     Returns
     -------
     PhraseEdits
         No edits yet.
     """
-    make = subject.editor.concept
-    plain = [make(n.id, n.phrase or n.name, n.name, n.parent) for n in tree.phrases()]
-    rows = evenly(len(subject.inversion), PILOT)
-    sizes = np.array([_size(subject, concept, rows) for concept in plain])
+    make, nodes = subject.editor.concept, tree.phrases()
+    plain = [make(n.id, n.phrase or n.name, n.name, n.parent) for n in nodes]
+    rows, spread = evenly(len(subject.inversion), PILOT), real.std(axis=0)
+    changes = np.stack([_change(subject, concept, rows) for concept in plain])
+    scaled = np.divide(changes, spread, out=np.zeros_like(changes), where=spread > _STILL)
+    led = unmixed(plain, scaled, columns_named(nodes, known), alike(real))
+    sizes = np.array([_size(subject, concept, rows) for concept in led])
     common = size * difference_size(subject.null, subject.size_of)
     gains = np.clip(common / np.maximum(sizes, 1e-9), *_GAINS)
-    return PhraseEdits(subject, [replace(c, gain=float(g)) for c, g in zip(plain, gains, strict=True)])
+    return PhraseEdits(subject, [replace(c, gain=float(g)) for c, g in zip(led, gains, strict=True)])
+
+
+def _change(subject: Subject, concept: Concept, rows: NDArray[np.int64]) -> FloatArray:
+    """Mean change of every measurement in some images, ``(m,)``."""
+    x = subject.render(concept, 1.0, rows, "calibration")
+    change = subject.measure(x, rows).to_numpy() - subject.null_measured.to_numpy()[rows]
+    return np.asarray(change.mean(axis=0))
 
 
 def _size(subject: Subject, concept: Concept, rows: NDArray[np.int64]) -> float:

@@ -71,12 +71,12 @@ def explain_semantics(
     labels_given = images.labels is not None
     images = align_labels(images, classifier.card)
     subject, chosen, gates, real = prepare_subject(images, classifier, model, tree, config, ledger)
+    known = quantities(images.channel_names, images.pixel_size_um)
     with ledger.timed("calibration"):
-        edits = edits_of(tree, subject, config.size)
+        edits = edits_of(tree, subject, config.size, known, real.to_numpy())
     target = classifier.card.class_names.index(config.target)
     with ledger.timed("edits"):
         raced = search(tree, edits, target, config)
-    known = quantities(images.channel_names, images.pixel_size_um)
     with ledger.timed("statistics"):
         table = assess(tree, edits, known, real, chosen.groups, target, config)
     best = _best(table, edits.concepts, config.top)

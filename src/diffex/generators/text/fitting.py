@@ -10,12 +10,12 @@ import torch
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import CLIPTextModel
 
 from diffex.base.errors import FolderError, InputError
 from diffex.base.files import load_tensors, read_json, save_tensors, write_json
 from diffex.base.hashing import hash_value
+from diffex.generators.text.captioning import draw_caption, draw_pair
 from diffex.generators.text.config import TextConfig
 from diffex.generators.text.model import TextModel
 from diffex.generators.text.networks import (
@@ -33,6 +33,7 @@ from diffex.training import TrainConfig, train
 Made = TypeVar("Made", bound=nn.Module)
 _EDGES = 1.0
 _ENCODED_AT_ONCE = 64
+_APART = 10.0  # weight of the error of what twins differ in, a small part of all
 
 
 @final
@@ -92,14 +93,23 @@ class DenoiserTask(nn.Module):
         What is trained.
     scheduler : DPMSolverMultistepScheduler
         Its noise schedule, and whether the noise or the velocity is predicted.
+    paired : bool, default False
+        Whether the second half of a batch are the twins of the first. Twins get the same noise: what their
+        captions do not say, which is most of the error of either, cancels in the error of their difference,
+        which is learnt beside.
     """
 
     signal: Tensor
 
     def __init__(
-        self, unet: UNet2DConditionModel, text_encoder: CLIPTextModel, scheduler: DPMSolverMultistepScheduler
+        self,
+        unet: UNet2DConditionModel,
+        text_encoder: CLIPTextModel,
+        scheduler: DPMSolverMultistepScheduler,
+        paired: bool = False,
     ) -> None:
         super().__init__()
+        self._twins = 2 if paired else 1
         self.unet, self.text_encoder = unet, text_encoder
         self._kind = scheduler.config.prediction_type
         self.register_buffer("signal", scheduler.alphas_cumprod, persistent=False)
@@ -123,20 +133,27 @@ class DenoiserTask(nn.Module):
         Returns
         -------
         dict of str to Tensor
-            ``loss``.
+            ``loss``; of twins also its parts.
         """
-        count = len(latents)
+        count = len(latents) // self._twins
         # Stratified times: the loss of a batch varies less.
         share = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-        times = (share * len(self.signal)).long().to(latents.device)
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        times = (share * len(self.signal)).long().to(latents.device).repeat(self._twins)
+        noise = torch.randn((count, *latents.shape[1:]), generator=generator)
+        noise = noise.to(latents).repeat(self._twins, 1, 1, 1)
         kept = self.signal[times].view(-1, 1, 1, 1)
         text = self.text_encoder(tokens)[0]
         noisy = kept.sqrt() * latents + (1 - kept).sqrt() * noise
         predicted = self.unet(noisy, times, encoder_hidden_states=text).sample
         velocity = kept.sqrt() * noise - (1 - kept).sqrt() * latents
         goal = velocity if self._kind == "v_prediction" else noise
-        return {"loss": functional.mse_loss(predicted.float(), goal)}
+        missed = predicted.float() - goal
+        loss = missed.square().mean()
+        if self._twins == 1:
+            return {"loss": loss}
+        first, second = missed.chunk(2)
+        apart = (first - second).square().mean()
+        return {"loss": loss + _APART * apart, "alone": loss, "apart": apart}
 
 
 def fit_text_model(
@@ -148,6 +165,7 @@ def fit_text_model(
     device: torch.device,
     start: TextModel | None = None,
     vocabulary: Sequence[str] = (),
+    pairs: NDArray[np.int64] | None = None,
 ) -> TextModel:
     """Train a text-to-image model; a killed training goes on.
 
@@ -167,6 +185,9 @@ def fit_text_model(
         Train a copy of this one further; its autoencoder and words are kept.
     vocabulary : sequence of str, optional
         Further words that shall be tokens of their own.
+    pairs : ndarray of int, shape (m, 2), optional
+        Positions of images that differ in one thing: they are trained on together. A batch is then half as
+        many pairs. Default: every image for itself.
 
     Returns
     -------
@@ -181,7 +202,7 @@ def fit_text_model(
         If the folder holds a training of other images, captions or settings.
     """
     _check(images, phrases, config, start)
-    claim(folder, training_of(images, phrases, config, vocabulary, start))
+    claim(folder, training_of(images, phrases, config, vocabulary, start, pairs))
     start = copy.deepcopy(start)
     tokenizer = (
         start.tokenizer
@@ -201,16 +222,24 @@ def fit_text_model(
     encoder.requires_grad_(True)
 
     def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Tensor]:
-        said = [draw_caption(phrases[i], config, generator) for i in positions]
+        if pairs is None:
+            said = [draw_caption(phrases[i], config, generator) for i in positions]
+        else:
+            drawn = [draw_pair(phrases[i], phrases[j], config, generator) for i, j in pairs[positions]]
+            said, positions = (
+                [one for side in zip(*drawn, strict=True) for one in side],
+                pairs[positions].T.ravel(),
+            )
         return {"latents": latents[torch.from_numpy(positions)], "tokens": model.tokens(said)}
 
-    task = DenoiserTask(unet, encoder, model.scheduler)
-    length = TrainConfig(steps=config.steps, batch_size=config.batch_size, lr=config.lr, seed=config.seed)
+    task = DenoiserTask(unet, encoder, model.scheduler, paired=pairs is not None)
+    batch = config.batch_size if pairs is None else max(1, config.batch_size // 2)
+    length = TrainConfig(steps=config.steps, batch_size=batch, lr=config.lr, seed=config.seed)
     settings = {**config.model_dump(mode="json"), "latents": hash_value(images.fingerprint())}
     train(
         task,
         read,
-        len(images),
+        len(images) if pairs is None else len(pairs),
         length,
         folder / "unet",
         device=device,
@@ -220,43 +249,19 @@ def fit_text_model(
     return TextModel(vae, encoder, tokenizer, unet, model.scheduler)
 
 
-def draw_caption(phrases: Sequence[str], config: TextConfig, generator: torch.Generator) -> str:
-    """Draw a caption: some of an image's phrases in random order, sometimes none.
-
-    Parameters
-    ----------
-    phrases : sequence of str
-        What is true of the image.
-    config : TextConfig
-        Largest number of phrases, share of empty captions.
-    generator : torch.Generator
-        Of the draw.
-
-    Returns
-    -------
-    str
-        Phrases joined by commas.
-    """
-    if not phrases or float(torch.rand((), generator=generator)) < config.drop:
-        return ""
-    most = min(config.most_phrases, len(phrases))
-    count = int(torch.randint(1, most + 1, (), generator=generator))
-    chosen = torch.randperm(len(phrases), generator=generator)[:count].tolist()
-    return ", ".join(phrases[i] for i in chosen)
-
-
 def training_of(
     images: Images,
     phrases: Sequence[Sequence[str]],
     config: TextConfig,
     vocabulary: Sequence[str] = (),
     start: TextModel | None = None,
+    pairs: NDArray[np.int64] | None = None,
 ) -> str:
     """Hash what a training follows from.
 
     Parameters
     ----------
-    images, phrases, config, vocabulary, start
+    images, phrases, config, vocabulary, start, pairs
         As for `fit_text_model`.
 
     Returns
@@ -265,6 +270,7 @@ def training_of(
         Another where anything differs.
     """
     settings = [images.fingerprint(), phrases, config.model_dump(mode="json"), vocabulary]
+    settings += [] if pairs is None else [pairs.tolist()]
     return hash_value([*settings, None if start is None else start.state_hash()])
 
 

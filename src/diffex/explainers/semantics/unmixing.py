@@ -1,0 +1,56 @@
+"""Lead every phrase along what it alone changes."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from diffex.concepts import Concept
+from diffex.effects.arrays import FloatArray
+
+_RIDGE = 1.0  # square of standard deviations
+
+
+def unmixed(
+    concepts: Sequence[Concept], changes: FloatArray, column: NDArray[np.int64], alike: NDArray[np.bool_]
+) -> list[Concept]:
+    """Take out of every phrase's direction what other phrases do.
+
+    A large nucleus makes a text model draw a large cell. The direction of each phrase that names a
+    measurement gets a combination of others added (ridge) that cancels its mean change of all measurements
+    that other phrases name. Phrases of its own measurement, or of one that goes with it over real images,
+    take no part, and neither do phrases that nothing measures.
+
+    Parameters
+    ----------
+    concepts : sequence of Concept
+        K phrases.
+    changes : ndarray, shape (K, m)
+        Mean change of each measurement, in standard deviations of real images.
+    column : ndarray of int, shape (K,)
+        Which measurement each phrase names; -1 where none does.
+    alike : ndarray of bool, shape (m, m)
+        Which measurements go together over real images.
+
+    Returns
+    -------
+    list of Concept
+        With other directions.
+    """
+    directions = torch.stack([concept.direction for concept in concepts])
+    weights = np.eye(len(concepts))
+    for k in np.flatnonzero(column >= 0):
+        others = np.flatnonzero((column >= 0) & ~alike[column[k], column])
+        if not len(others):
+            continue
+        wanted = np.unique(column[others])
+        theirs = changes[np.ix_(others, wanted)]  # (o, w)
+        square = theirs @ theirs.T + _RIDGE * np.eye(len(others))
+        weights[k, others] = -np.linalg.solve(square, theirs @ changes[k, wanted])
+    mixed = torch.from_numpy(weights).to(directions) @ directions.flatten(1)
+    return [
+        replace(concept, direction=row.view_as(concept.direction))
+        for concept, row in zip(concepts, mixed, strict=True)
+    ]

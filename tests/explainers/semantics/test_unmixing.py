@@ -1,0 +1,52 @@
+"""Phrases led along what they alone change."""
+
+import numpy as np
+import pytest
+import torch
+
+from diffex.concepts import Concept
+from diffex.explainers.semantics.unmixing import unmixed
+
+NAMES = "large", "small", "bright", "mute", "odd"
+CONCEPTS = [Concept(n, "text", n, torch.eye(5)[i].view(1, 5)) for i, n in enumerate(NAMES)]
+APART = np.eye(3, dtype=bool)
+COLUMN = np.array([0, 0, 1, -1, 2])
+CHANGES = np.array([[3.0, 1.5, 0.0], [-3.0, -1.5, 0.0], [0.0, 3.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.1]])
+
+
+def changed(concepts):
+    """What the directions change if texts add up."""
+    return torch.stack([c.direction.flatten() for c in concepts]).double().numpy() @ CHANGES
+
+
+def test_what_other_phrases_change_is_taken_out():
+    after = changed(unmixed(CONCEPTS, CHANGES, COLUMN, APART))
+    assert abs(after[0, 1]) < 0.2 * CHANGES[0, 1]
+    assert after[0, 0] == pytest.approx(CHANGES[0, 0])
+    assert after[2] == pytest.approx(CHANGES[2], abs=0.01)
+
+
+def test_neither_the_opposite_nor_what_nothing_measures_takes_part():
+    led = unmixed(CONCEPTS, CHANGES, COLUMN, APART)
+    assert float(led[0].direction[0, 1]) == 0  # small
+    assert all(float(c.direction[0, 3]) == 0 for c in led if c.id != "mute")
+    assert torch.equal(led[3].direction, CONCEPTS[3].direction)
+
+
+def test_measurements_that_go_together_are_left_together():
+    together = APART.copy()
+    together[0, 1] = together[1, 0] = True
+    led = unmixed(CONCEPTS, CHANGES, COLUMN, together)
+    assert float(led[0].direction[0, 2]) == 0
+
+
+def test_a_phrase_with_no_other_beside_it_stays_as_it_is():
+    led = unmixed(CONCEPTS[:2], CHANGES[:2], COLUMN[:2], APART)
+    assert all(torch.equal(a.direction, b.direction) for a, b in zip(led, CONCEPTS, strict=False))
+
+
+def test_a_weak_leak_is_not_chased_with_a_weak_phrase():
+    changes = CHANGES.copy()
+    changes[0, 2] = 0.2
+    led = unmixed(CONCEPTS, changes, COLUMN, APART)
+    assert abs(float(led[0].direction[0, 4])) < 0.1
