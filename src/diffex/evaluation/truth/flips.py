@@ -115,7 +115,7 @@ def flips_of(bench: Bench, made: Subjects, name: str, count: int) -> Flips:
     name : str
         Of the rule.
     count : int
-        Images; none is of the target class.
+        Images at most; none is of the target class.
 
     Returns
     -------
@@ -123,22 +123,25 @@ def flips_of(bench: Bench, made: Subjects, name: str, count: int) -> Flips:
         Of all of them.
     """
     model = shipped_model(name, bench.device)
-    cells = unlike(planted(4 * count, 17_000 + bench.seed), model, made.target, count)
-    reader = made.oracle.reader
-    hashes = [cells.fingerprint(), model.state_hash(), model.classifier.state_hash(), reader.state_hash()]
+    pool, reader = planted(bench.size(120, 12), 17_000 + bench.seed), made.oracle.reader
+    cells = unlike(pool, model, made.target)
+    hashes = [pool.fingerprint(), model.state_hash(), model.classifier.state_hash(), reader.state_hash()]
     folder = bench.stage(f"flips-{name}", [*hashes, code_hash(RUN_ROOMS)])
-    starts = range(0, len(cells), _TOGETHER)
-    for start in progress(starts, f"counterfactuals, {name}", len(starts)):
-        some = cells.subset(np.arange(start, min(start + _TOGETHER, len(cells))))
-        keep_counterfactuals(folder / f"{start}.safetensors", some, model, reader)
-    parts = [load_tensors(folder / f"{start}.safetensors") for start in starts]
+    count = min(count, len(cells))
+    ends = {start: min(start + _TOGETHER, count) for start in range(0, count, _TOGETHER)}
+    paths = [folder / f"{start}-{end}.safetensors" for start, end in ends.items()]
+    for path, (start, end) in progress(
+        zip(paths, ends.items(), strict=True), f"counterfactuals, {name}", len(paths)
+    ):
+        keep_counterfactuals(path, cells.subset(np.arange(start, end)), model, reader)
+    parts = [load_tensors(path) for path in paths]
     kept = {key: torch.cat([part[key] for part in parts]).double().numpy() for key in parts[0]}
     moves = made.oracle.corrected(kept["reads"] - kept["null_reads"])
     return Flips(kept["flipped"] > 0, kept["null_flipped"] > 0, moves)
 
 
-def unlike(cells: Images, model: Model, target: int, count: int) -> Images:
-    """Take the first cells that the classifier does not call the target.
+def unlike(cells: Images, model: Model, target: int) -> Images:
+    """Take the cells that the classifier does not call the target.
 
     Parameters
     ----------
@@ -148,8 +151,6 @@ def unlike(cells: Images, model: Model, target: int, count: int) -> Images:
         With the classifier.
     target : int
         Index of the class.
-    count : int
-        How many at most.
 
     Returns
     -------
@@ -157,7 +158,7 @@ def unlike(cells: Images, model: Model, target: int, count: int) -> Images:
         In their order.
     """
     said = logits_of(model.classifier, cells.read(), cells.value_range).argmax(axis=1)
-    return cells.subset(np.flatnonzero(said != target)[:count])
+    return cells.subset(np.flatnonzero(said != target))
 
 
 def keep_counterfactuals(path: Path, cells: Images, model: Model, reader: Classifier) -> None:
