@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from diffex.explainers.scores import parts
+from diffex.explainers.scores.effects import fit_line
 
 COLUMNS = (
     [f"logit_{name}" for name in ("DMSO", "drug")] + [f"code_{k}" for k in range(4)] + ["score_latent:0"]
@@ -37,7 +38,15 @@ def test_annotated(cli, line, tmp_path):
     table = pd.read_parquet(tmp_path / "scores" / "cells.parquet")
     assert cells.shape == (40, 4) and cells.obs_names.tolist() == table["id"].tolist()
     np.testing.assert_array_equal(cells.obsm["scores"][:, 0], table["score_latent:0"])
-    assert "effect_latent:0" in cells.obs and "effect_latent:0" in table
+    assert "effect_latent:0" in cells.obs and np.isfinite(table["effect_latent:0"]).all()
+    [effect] = json.loads((tmp_path / "scores" / "summary.json").read_text())["effects"]
+    assert effect["cells"] == 40 and effect["low"] < effect["correlation"] < effect["high"]
+
+
+def test_effects_that_do_not_vary():
+    same = fit_line("one", np.zeros(12), np.full(12, 0.5))
+    assert (same.slope, same.intercept) == (0, 0.5) and same(np.ones(3)).tolist() == [0.5] * 3
+    assert same.words == "Effects of one do not vary over 12 cells: all cells have the same."
 
 
 def test_an_interrupted_scoring_goes_on(cli, line, tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ class ImageOptions:
         Path,
         typer.Argument(
             metavar="IMAGES",
-            help="Folder with a sub-folder per class, flat folder, or .csv or .parquet table.",
+            help="Folder with a sub-folder per class, flat folder, .csv or .parquet table, or .zarr store.",
         ),
     ]
     columns: Annotated[

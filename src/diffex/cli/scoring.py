@@ -21,7 +21,7 @@ def score(
     effects: Annotated[
         bool,
         typer.Option(
-            "--effects", help="Also how much each would move the cell's own logit: about ten times as long."
+            "--effects", help="Also how much each would move the cell's own logit: about seven times as long."
         ),
     ] = False,
     classifier: ClassifierAddress = None,

@@ -12,7 +12,7 @@ class ScoreConfig(BaseModel):
         How many of the run's significant attributes are scored, by rank.
     effects : bool
         Whether to give, besides where a cell stands, how much each attribute would move its own logit
-        margin. This takes a gradient per cell, about ten times as long as all else.
+        margin. This takes a gradient per cell, about seven times as long as all else.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -72,6 +72,8 @@ class Calibrated:
     @property
     def words(self) -> str:
         """One sentence."""
+        if np.isnan(self.correlation):
+            return f"Effects of {self.concept} do not vary over {self.cells} cells: all cells have the same."
         good = self.correlation >= LEAST_CORRELATION
         doubt = "" if good else f", expected {LEAST_CORRELATION}: take single cells with care"
         return (
@@ -172,11 +174,31 @@ def calibrate(
     found = []
     for k, one in enumerate(attributes):
         edited = margin_of(judge.logits(editor.edit(inversion, one.concept, one.sign)), target)
-        found.append(_line(one.concept.id, linear[:, k], edited - null))
+        found.append(fit_line(one.concept.id, linear[:, k], edited - null))
     return tuple(found)
 
 
-def _line(concept: str, linear: FloatArray, rendered: FloatArray) -> Calibrated:
+def fit_line(concept: str, linear: FloatArray, rendered: FloatArray) -> Calibrated:
+    """Fit rendered effects to first-order ones.
+
+    Parameters
+    ----------
+    concept : str
+        Id of the attribute.
+    linear, rendered : ndarray, shape (n,)
+        Effects of the same cells.
+
+    Returns
+    -------
+    Calibrated
+        Where either does not vary, the median of the rendered for all cells.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fit_line("latent:3", np.arange(4.0), 1 + 2 * np.arange(4.0)).slope
+    2.0
+    """
     if np.ptp(linear) == 0 or np.ptp(rendered) == 0:
         nothing = float("nan")
         return Calibrated(concept, 0.0, float(np.median(rendered)), nothing, nothing, nothing, len(linear))
