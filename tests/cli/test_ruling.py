@@ -10,7 +10,7 @@ def base(make, tmp_path, model_folder):
 
 def test_unknown_factors(refused, base):
     sentence = refused(*base, "--factors", "pixels")
-    assert "--factors got 'pixels', expected one of measurements, autoencoder" in sentence
+    assert "--factors got 'pixels', expected one of measurements, autoencoder, tcvae" in sentence
 
 
 def test_unknown_engine(refused, base):

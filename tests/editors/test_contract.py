@@ -8,8 +8,11 @@ from diffex.base.errors import InputError
 from diffex.base.noise import noise_for
 from diffex.concepts import Concept
 from diffex.editors import Inversion, LatentEditor, SimulatorEditor
+from diffex.editors.tcvae import TCVAEEditor
 from diffex.generators import DiffusionAutoencoder, GeneratorConfig, PixelTransform
 from diffex.generators.autoencoder import ImageForm
+from diffex.generators.tcvae.config import TCVAEConfig
+from diffex.generators.tcvae.tcvae import TCVAE
 from diffex.images import PlantedCells
 from diffex.testing import check_editor
 
@@ -44,6 +47,19 @@ def test_latent_editor_keeps_the_contract(generator, pixels, noise):
     check_editor(editor, pixels, IDS, CONCEPT)
     assert editor.evaluations == 2
     assert LatentEditor(generator, noise, depth=1).evaluations == 1
+
+
+@pytest.mark.parametrize("pose", ["none", "canonical"])
+def test_the_vae_editor_keeps_the_contract(random_weights, pixels, pose, monkeypatch):
+    monkeypatch.setattr("diffex.generators.tcvae.tcvae.best_precision", lambda device: "fp32")
+    transform = PixelTransform((0.0,) * 2, (255.0,) * 2, (1.0,) * 2, (40.0,) * 2, (0.0, 255.0), detail=(0.5,))
+    config = TCVAEConfig(latents=4, side=32, pose=pose)
+    model = random_weights(TCVAE(config, ("dna", "actin"), SHAPE[1:], transform))
+    editor = TCVAEEditor(model)
+    check_editor(editor, pixels, IDS, CONCEPT)
+    shown = editor.null(editor.invert(pixels, IDS))
+    torch.testing.assert_close(shown, model.posed(pixels).clamp(0, 255), rtol=0, atol=1e-3)
+    assert editor.evaluations == 1
 
 
 def test_fresh_noise_hangs_on_id_and_seed(generator, pixels):

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import sympy
 
+from diffex.evaluation.rules.disentangling import SPRITES, open_sprites
 from diffex.evaluation.rules.measured import other_terms, threshold
+from diffex.evaluation.rules.nuclei import draw_nuclei, is_the_law
 from diffex.evaluation.rules.recovery import planted_case, recovered
 from diffex.evaluation.rules.subjects import subject
 from diffex.evaluation.suite import choose
@@ -23,7 +25,7 @@ def rule_of(expression):
 
 
 def test_suite_has_its_rows():
-    assert {task.id for task in choose("rules")} == {"R1", "R3", "R4", "R6"}
+    assert {task.id for task in choose("rules")} == {"R1", "R3", "R4", "R5", "R6", "R7"}
 
 
 def test_threshold_is_where_the_rule_changes_sign():
@@ -62,3 +64,48 @@ def test_a_planted_subject_is_measured_alike_on_both_sides(bench):
     assert made.train.factors.names == made.test.factors.names
     assert len(made.train.labels) == len(made.train.margins) == 300
     assert 0.5 < made.logistic() <= 1
+
+
+def test_drawn_nuclei_are_what_drew_them():
+    """Size and elongation are those of the bright pixels' moments; the direction decides nothing."""
+    nuclei = draw_nuclei(60, 1)
+    small, long, along, across, _ = nuclei.truth.values.T
+    np.testing.assert_allclose(nuclei.margin, small * long**2 - 1.05)
+    np.testing.assert_allclose(np.hypot(along, across), long)
+    bright = nuclei.images.read().numpy()[:, 0] > 0.4
+    np.testing.assert_allclose(np.sqrt(bright.sum((1, 2)) / np.pi), 9 - np.sqrt(3) * small, rtol=0.05)
+    points = [np.argwhere(image) for image in bright]
+    axes = np.array([np.linalg.eigvalsh(np.cov(p.T)) for p in points])
+    np.testing.assert_allclose(0.5 * np.log(axes[:, 1] / axes[:, 0]), 0.35 * long, atol=0.12)
+
+
+@pytest.mark.parametrize(
+    ("expression", "law"),
+    [
+        ("-2*a*(b + 1)**2 + 3", True),
+        ("a*b**2 + a + b - 1", True),
+        ("a*b - 1", False),
+        ("b*a**2 - 1", False),
+        ("a + b**2", False),
+        ("tanh(a)*b**2", False),
+        ("a*b**2 + c", False),
+        ("a - 1", False),
+    ],
+)
+def test_the_law_is_known_in_any_units(expression, law):
+    """Factor a goes down with size, b up with elongation."""
+    truth = draw_nuclei(200, 0).truth
+    a, b = -truth.values[:, 0], np.exp(truth.values[:, 1])
+    factors = Factors(tuple(Factor(n, n) for n in "abc"), np.stack([a, b, a + b], axis=1))
+    rule = rule_of(sympy.sympify(expression, locals={n: symbol(n) for n in "abc"}))
+    assert is_the_law(rule, factors, truth) is law
+
+
+def test_sprites_are_a_complete_grid(data_set):
+    folder = data_set(SPRITES)
+    images, truth = open_sprites(folder)
+    assert images.size == (32, 32) and len(images) == len(truth) == 3 * 6 * 10 * 16 * 16
+    assert len(np.unique(truth, axis=0)) == len(truth)
+    x = images.read(range(0, len(images), 997)).numpy()[:, 0]
+    middle = (x * np.arange(32)).sum((1, 2)) / x.sum((1, 2))
+    assert np.corrcoef(middle, truth[::997, 3])[0, 1] > 0.99

@@ -5,16 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
+from diffex import RuleExplainer
 from diffex.base.errors import ClassifierError, FolderError, GateError, InputError
 from diffex.effects.matrix import margin_of
 from diffex.explainers.claims import require_free_run
-from diffex.explainers.rules import explain
+from diffex.explainers.rules import explain, learnt
 from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.directions import map_factors
 from diffex.explainers.rules.explain import explain_rules
 from diffex.explainers.rules.factors import latent_factors, measured_factors
+from diffex.generators.tcvae import fitting
 from diffex.report import render_report
 from diffex.rules.factors import Factor, Factors
 from diffex.rules.rule_set import RuleSet
@@ -172,6 +175,66 @@ def test_latent_factors_are_in_standard_deviations(many_cells, model):
     assert factors.names == tuple(f"z{i + 1}" for i in range(codes.shape[1]))
     spread = model.generator.code_cov.diagonal().sqrt().double().numpy()
     np.testing.assert_allclose(factors.values * spread, codes.double().numpy(), rtol=1e-5, atol=1e-6)
+
+
+SHORT = {"latents": 4, "side": 32, "pose": "canonical", "steps": 60, "batch_size": 16, "lr": 4e-3}
+
+
+@pytest.fixture
+def short_learning(monkeypatch):
+    monkeypatch.setattr(learnt, "_SETTINGS", SHORT)
+
+
+@pytest.mark.usefixtures("short_learning")
+def test_factors_can_be_learnt(many_cells, model, tmp_path, monkeypatch):
+    wanted = config(factors="tcvae", halves=0)
+    found = explain_rules(many_cells, model, wanted)
+    assert found.rules["factor_source"] == "tcvae"
+    rules = RuleSet.from_dict(found.rules)
+    assert all(re.fullmatch(r"z\d", name) for name in rules.rules[0].names)
+    assert all("measurements explain" in factor.words for factor in rules.rules[0].factors)
+    names = [str(name) for name in found.examples["factors"]]
+    assert set(rules.rules[0].names) == set(names) == set(found.rules["codes_r2"])
+    assert found.examples["traversals"].shape == (len(names), 5, *many_cells.read([0]).shape[1:])
+    assert np.isfinite(found.rules["interventions"]["correlation"]).all()
+
+    folder = write_run(found, tmp_path / "run")
+    render_report(folder)
+    page = (folder / "report.html").read_text()
+    assert "What the learnt factors look like" in page and f"{names[0]} from low to high" in page
+
+    monkeypatch.setattr(fitting, "train", None)  # a second run finds what the first one learnt
+    explainer = RuleExplainer("treated", config=wanted)
+    explainer.model_ = model
+    assert RuleSet.from_dict(explainer.explain(many_cells).rules) == rules
+
+
+@pytest.mark.usefixtures("short_learning")
+def test_learnt_factors_are_moved_one_at_a_time(many_cells, tmp_path):
+    some = many_cells.subset(range(120))
+    made = learnt.learn_factors(some, some, measured_factors(some), tmp_path, 0, torch.device("cpu"))
+    mean, _ = made.model.posterior(some.read())
+    np.testing.assert_allclose(made.factors.values, mean[:, list(made.places)].double().numpy(), atol=1e-6)
+    name, other = made.factors.names[-1], "area"
+    [(concept, change)] = made.requests([name], [other, name])
+    spread = made.factors.values[:, -1].std()
+    np.testing.assert_allclose(change, [0.0, spread])
+    moved = torch.zeros(made.model.latents)
+    moved[made.places[-1]] = spread
+    torch.testing.assert_close(concept.direction, moved)
+    strip = made.traversals([name])[0]
+    steps = [float((strip[i] - strip[2]).abs().mean()) for i in range(5)]
+    assert steps[0] > steps[1] > steps[2] == 0 < steps[3] < steps[4]
+
+
+def test_images_that_teach_no_factor_are_refused(many_cells, tmp_path, monkeypatch):
+    some, measured = many_cells.subset(range(60)), Factors((), np.zeros((60, 0)))
+    with pytest.raises(InputError, match="Got 60 images to learn factors from, expected at least 100"):
+        learnt.learn_factors(some, some, measured, tmp_path, 0, torch.device("cpu"))
+    monkeypatch.setattr(learnt, "_SETTINGS", SHORT | {"steps": 1})
+    some = many_cells.subset(range(120))
+    with pytest.raises(InputError, match="The images teach the VAE no factor"):
+        learnt.learn_factors(some, some, measured, tmp_path, 0, torch.device("cpu"))
 
 
 def test_a_rule_that_reads_nothing_is_refused(many_cells, model, monkeypatch):

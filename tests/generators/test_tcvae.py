@@ -1,7 +1,6 @@
 import math
-from dataclasses import replace
 from functools import partial
-from itertools import combinations
+from itertools import combinations, count
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from diffex.generators.tcvae.config import TCVAEConfig
 from diffex.generators.tcvae.loss import (
     active,
     annealed,
+    central_weight,
     decompose,
     kl_per_latent,
     log_normal,
@@ -32,13 +32,13 @@ def config(**more):
     return TCVAEConfig(**{"latents": 4, "steps": 6, "batch_size": 8} | more)
 
 
-def codes(count, correlation, latents=2):
+def codes(number, correlation, latents=2):
     """Posteriors whose aggregate has unit variances, and a sample of each."""
-    random = generator("codes", count, correlation)
+    random = generator("codes", number, correlation)
     turn = torch.linalg.cholesky(
         (1 - WITHIN) * ((1 - correlation) * torch.eye(latents) + correlation * torch.ones(latents, latents))
     )
-    mean = torch.randn(count, latents, generator=random) @ turn.T
+    mean = torch.randn(number, latents, generator=random) @ turn.T
     log_variance = torch.full_like(mean, math.log(WITHIN))
     return mean + WITHIN**0.5 * torch.randn(mean.shape, generator=random), mean, log_variance
 
@@ -92,9 +92,8 @@ def test_weights_sum_to_one_and_need_no_more_images_than_the_batch():
 
 def test_beta_grows_from_one_and_one_is_a_plain_vae(tiny):
     assert [annealed(4.0, step, 30) for step in (0, 5, 10, 29)] == [1.0, 2.5, 4.0, 4.0]
-    x = tiny.discs().read()
-    task = fitting.TCVAETask(TCVAE(config(beta=1.0), ("a", "b"), (32, 32), tiny.pixels_of()), 24)
-    losses = task(5, generator(0), x, x)
+    model = TCVAE(config(beta=1.0), ("a", "b"), (32, 32), tiny.pixels_of())
+    losses = fitting.TCVAETask(model, 24)(5, generator(0), model.prepare(tiny.discs().read()))
     bound = (losses["pixels"] + losses["kl"]) / (2 * 64 * 64)
     assert float(losses["loss"].detach()) == pytest.approx(float(bound.detach()))
 
@@ -104,6 +103,16 @@ def test_pixel_loss_is_smallest_at_the_variance_of_the_error():
     levels = torch.linspace(-6, 0, 61)
     losses = [float(pixel_loss(error, 0 * error, level.view(1)).mean()) for level in levels]
     assert levels[int(np.argmin(losses))] == pytest.approx(math.log(0.04), abs=0.1)
+
+
+def test_pixels_far_from_the_middle_count_less():
+    middle, corner = torch.zeros(2, 1, 9, 9)
+    middle[0, 4, 4] = corner[0, 0, 0] = 1.0
+    blank, level = torch.zeros(1, 1, 9, 9), torch.zeros(1)
+    empty = pixel_loss(blank, blank, level, central_weight(9))
+    near, far = (pixel_loss(x[None], blank, level, central_weight(9)) - empty for x in (middle, corner))
+    assert float(near) == pytest.approx(0.5, abs=1e-4)
+    assert far < 0.1 * near
 
 
 def test_pixel_noise_begins_at_the_images_spread_and_is_bounded():
@@ -116,6 +125,10 @@ def test_pixel_noise_begins_at_the_images_spread_and_is_bounded():
 def test_networks_have_about_a_million_parameters():
     parts = Encoder(3, 16), Decoder(3, 16)
     assert 0.8e6 < sum(p.numel() for part in parts for p in part.parameters()) < 1.3e6
+    small = Encoder(3, 16, 32), Decoder(3, 16, 32)
+    x = torch.zeros(2, 3, 32, 32)
+    mean, _ = small[0](x)
+    assert mean.shape == (2, 16) and small[1](mean).shape == x.shape
 
 
 def test_unused_latents_are_told():
@@ -140,6 +153,15 @@ def test_canonical_pose_undoes_a_rotation():
     apart = (turned - turned[:1]).square().mean(dim=(1, 2, 3))[1:]
     left = (posed - posed[:1]).square().mean(dim=(1, 2, 3))[1:]
     assert (left < 0.05 * apart).all()
+
+
+def test_canonical_pose_is_that_of_the_object_in_the_middle():
+    """A neighbour at the border does not turn or move it."""
+    alone = drop(0.6)
+    crowded = torch.maximum(alone, drop(-1.2, shift=(29.0, -27.0)))
+    middle = np.s_[:, :, 16:48, 12:52]
+    apart = (canonical_pose(crowded) - canonical_pose(alone))[middle].abs().mean()
+    assert apart < 0.1 * (canonical_pose(alone) - alone)[middle].abs().mean()
 
 
 @pytest.mark.parametrize("value", [200.0, -160.0], ids=["bright", "dark"])
@@ -175,28 +197,23 @@ def test_same_seed_same_weights(tiny, fitted, tmp_path):
     assert not again.training and not any(p.requires_grad for p in again.parameters())
 
 
-class EndingSource:
-    """Pixels that end the training at a certain reading."""
-
-    def __init__(self, source, left):
-        self.source, self.left, self.fingerprint = source, left, source.fingerprint
-
-    def read(self, index):
-        if self.left == 0:
-            raise KeyboardInterrupt
-        self.left -= 1
-        return self.source.read(index)
-
-
 def test_ended_and_started_again_it_gives_the_same_bits(tiny, fitted, tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "TrainConfig", partial(fitting.TrainConfig, checkpoint_s=0.0))
-    images = tiny.discs()
-    ending = EndingSource(images.source, 24 + 3 * 8)  # for the contrast, and three steps
-    with pytest.raises(KeyboardInterrupt):
-        fitting.fit_tcvae(replace(images, source=ending), config(), tmp_path, device=CPU)
+    done = count()
+
+    def ending(*arguments):
+        if next(done) == 3:
+            raise KeyboardInterrupt
+        return decompose(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "decompose", ending)
+        with pytest.raises(KeyboardInterrupt):
+            fitting.fit_tcvae(tiny.discs(), config(), tmp_path, device=CPU)
     with pytest.raises(FolderError, match="other settings"):
-        fitting.fit_tcvae(images, config(beta=2.0), tmp_path, device=CPU)
-    assert fitting.fit_tcvae(images, config(), tmp_path, device=CPU).state_hash() == fitted.state_hash()
+        fitting.fit_tcvae(tiny.discs(), config(beta=2.0), tmp_path, device=CPU)
+    assert fitting.fit_tcvae(tiny.discs(), config(), tmp_path, device=CPU).state_hash() == fitted.state_hash()
+    assert next(done) == 4, "no step ran twice"
 
 
 def test_saved_and_loaded_it_gives_the_same_codes_and_images(tiny, fitted, tmp_path):
@@ -246,17 +263,29 @@ def far_apart(tiny, pose, x):
 
 def test_codes_do_not_depend_on_the_direction_where_the_pose_is_canonical(tiny):
     x = torch.cat([drop(0.6), torch.rot90(drop(0.6), 1, (2, 3))]).expand(2, 2, 64, 64)
-    assert far_apart(tiny, "augment", x) < 0.1 * far_apart(tiny, "none", x)
+    assert far_apart(tiny, "canonical", x) < 0.1 * far_apart(tiny, "none", x)
 
 
-def test_training_with_a_canonical_pose_shows_turned_images_beside_posed_targets(tiny, tmp_path, monkeypatch):
+def test_training_with_a_canonical_pose_shows_images_in_it(tiny, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        fitting, "train", lambda task, read, *a, **k: seen.append(read(np.arange(4), generator(0)))
+        fitting, "train", lambda task, read, *a, **k: seen.append((task, read(np.arange(4), generator(0))))
     )
-    fitting.fit_tcvae(tiny.discs(), config(pose="augment"), tmp_path, device=CPU)
-    assert torch.equal(seen[0]["target"], canonical_pose(tiny.discs().read([0, 1, 2, 3])))
-    assert not torch.equal(seen[0]["seen"], seen[0]["target"])
+    model = fitting.fit_tcvae(tiny.discs(), config(pose="canonical"), tmp_path, device=CPU)
+    task, batch = seen[0]
+    posed = canonical_pose(tiny.discs().read([0, 1, 2, 3]))
+    torch.testing.assert_close(batch["image"], model.prepare(posed))
+    assert torch.equal(task.weight, central_weight(64))
+
+
+def test_the_same_images_and_settings_train_once(tiny, fitted, tmp_path, monkeypatch):
+    first = fitting.kept_tcvae(tiny.discs(), config(), tmp_path, device=CPU)
+    assert first.state_hash() == fitted.state_hash()
+    monkeypatch.setattr(fitting, "train", None)
+    again = fitting.kept_tcvae(tiny.discs(), config(), tmp_path, device=CPU)
+    assert again.state_hash() == first.state_hash()
+    with pytest.raises(TypeError):
+        fitting.kept_tcvae(tiny.discs(), config(seed=1), tmp_path, device=CPU)
 
 
 def test_training_learns(tiny, tmp_path):

@@ -1,6 +1,6 @@
 """``diffex rules``: a short formula in place of the network."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -22,7 +22,8 @@ def rules(
         str | None, typer.Option(help="Class whose factors are edited.", show_default="the last")
     ] = None,
     factors: Annotated[
-        str, typer.Option(help="What formulas read: measurements or autoencoder.")
+        str,
+        typer.Option(help="What formulas read: measurements, autoencoder or tcvae (learnt from the images)."),
     ] = "measurements",
     engine: Annotated[str, typer.Option(help="Who searches: all, library or operon.")] = "all",
     nodes: Annotated[int, typer.Option(min=5, help="Nodes of the largest formula.")] = 20,
@@ -38,11 +39,11 @@ def rules(
     Example: diffex rules cells --model model --out rules
     """
     from diffex.explainers.claims import require_free_run
-    from diffex.explainers.rules.config import RuleConfig
+    from diffex.explainers.rules.config import FactorKind, RuleConfig
     from diffex.explainers.rules.explain import explain_rules
     from diffex.report import render_report
 
-    _choice("--factors", factors, ("measurements", "autoencoder"))
+    _choice("--factors", factors, get_args(FactorKind))
     _choice("--engine", engine, tuple(_ENGINES))
     opened, fitted = open_for(images, model, classifier, common)
     wanted = target_of(opened, fitted.classifier, target)

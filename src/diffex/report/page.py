@@ -19,6 +19,7 @@ from diffex.report.rules import rule_panel
 from diffex.report.sheets import sheets
 from diffex.report.slider import cell_data, edit_data, open_reel
 from diffex.report.transcript import turns
+from diffex.report.traversals import traversal_figure
 from diffex.report.tree import tree_panel
 from diffex.report.vocabulary import vocabulary
 from diffex.runs import Explanation, Salvaged
@@ -54,6 +55,7 @@ def lay_out(found: Salvaged, prefix: str) -> dict[str, Any]:
         "banners": banners(summary),
         "intervals": interval_words(summary),
         "rules": rule_panel(explanation.rules, summary["target"]),
+        "traversals": traversal_figure(explanation),
         "asked": turns(explanation.tree),
         "gates": gate_rows(summary),
         "provenance": provenance(summary) if known else (),

@@ -105,6 +105,28 @@ def channel_strip(cell: CellPictures, contrast: Contrast, channel: int, bar: int
     return _data_uri([*_with_bar(tiles, bar), change], factor)
 
 
+def plain_strip(pixels: Pixels, contrast: Contrast, bar: int, factor: float) -> str:
+    """Draw pictures in colour side by side.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (s, c, h, w)
+        From left to right.
+    contrast : Contrast
+        Of all of them.
+    bar : int
+        Length of the scale bar in image pixels.
+    factor : float
+        Enlargement.
+
+    Returns
+    -------
+    str
+        A ``data:image/png`` address.
+    """
+    return _data_uri(_with_bar(list(composite(pixels, contrast)), bar), factor)
+
+
 def enlargement(size: tuple[int, int], tiles: int) -> float:
     """Choose how much to enlarge, so that the file stays small.
 

@@ -1,8 +1,10 @@
-"""The rows of the rule method: R1 to R4, R6 and R9, from measurements."""
+"""The rows of the rule method: R1 to R7 and R9."""
 
 from diffex.evaluation.bench import SHIPPED, Task
+from diffex.evaluation.rules.disentangling import SPRITES, measure_disentangling
 from diffex.evaluation.rules.edits import measure_edits
 from diffex.evaluation.rules.measured import measure_accuracy
+from diffex.evaluation.rules.nuclei import measure_law
 from diffex.evaluation.rules.recovery import measure_race, measure_recovery
 from diffex.evaluation.rules.subjects import PLANTED
 from diffex.evaluation.sets import FKHR, JURKAT, NUCLEI
@@ -16,6 +18,8 @@ RULES: tuple[Task, ...] = (
     Task("R1", f"rules over measurements, {JURKAT}", (JURKAT,), measure_accuracy(JURKAT)),
     Task("R3", "edits of planted cells", (SHIPPED,), measure_edits),
     Task("R4", "planted formulas", (), measure_recovery),
+    Task("R5", "the law of metaphase", (), measure_law),
     Task("R6", "race with gplearn", (), measure_race),
+    Task("R7", "factors of sprites", (SPRITES,), measure_disentangling),
 )
 """In the order they run. R2, R3 and R9 are measured with R1 on the same rules."""

@@ -11,7 +11,7 @@ from diffex.rules.front import Limits
 from diffex.rules.library_engine import LibraryEngine
 from diffex.rules.operon_engine import OperonEngine
 
-FactorKind = Literal["measurements", "autoencoder"]
+FactorKind = Literal["measurements", "autoencoder", "tcvae"]
 EngineName = Literal["library", "operon"]
 
 
@@ -22,8 +22,9 @@ class RuleConfig(BaseModel):
     ----------
     target : str
         The class whose factors are edited and ranked; every class gets a rule.
-    factors : {"measurements", "autoencoder"}
-        What formulas may read: named quantities in units, or the generator's latents.
+    factors : {"measurements", "autoencoder", "tcvae"}
+        What formulas may read: named quantities in units, the generator's latents, or few separate latents
+        learnt from the images for this purpose (kept in the model folder, so that a second run has them).
     engines : tuple of {"library", "operon"}
         Who searches; all share one front. The library alone is exactly reproducible on any machine.
     nodes, most_factors : int

@@ -1,16 +1,22 @@
 """A short formula in place of a classifier, end to end: measure, search, test, edit."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from diffex.base.errors import InputError
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import align_labels
 from diffex.concepts import Concept
+from diffex.editors import Editor, LatentEditor
+from diffex.editors.tcvae import TCVAEEditor
 from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.explainers.attributes import explain_concepts
@@ -19,6 +25,7 @@ from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.directions import KIND, FactorMap, map_factors
 from diffex.explainers.rules.factors import latent_factors, measured_factors
 from diffex.explainers.rules.interventions import Intervention, intervene
+from diffex.explainers.rules.learnt import Learnt, learn_factors
 from diffex.explainers.rules.words import answer, warnings
 from diffex.generators.model import Model
 from diffex.images import Images, sample, split_by_group
@@ -33,7 +40,10 @@ from diffex.runs import Explanation
 
 _HELD_OUT = 0.33
 _FEWEST_TESTS = 24
+_DEPTH = 4  # of edits whose effects are averaged over many images
 _DENSITIES, _PENALTIES, _PATH_STEPS = (0.01, 0.03, 0.1, 0.3), (0.1, 0.03, 0.01), 1500
+
+Request = tuple[Concept, FloatArray]
 
 
 def explain_rules(images: Images, model: Model, config: RuleConfig) -> Explanation:
@@ -67,8 +77,16 @@ def explain_rules(images: Images, model: Model, config: RuleConfig) -> Explanati
     names = model.classifier.card.class_names
     target = target_index(names, config.target)
     ledger = CostLedger()
-    factors, margins, codes = _read(images, model, config, ledger)
     test = _tested(images, model, config.seed)
+    measured, margins, encoded = _read(images, model, ledger)
+    codes = encoded.double().cpu().numpy()
+    learnt = _learnt(images, test, model, measured, config, ledger) if config.factors == "tcvae" else None
+    if learnt is not None:
+        factors = learnt.factors
+    elif config.factors == "autoencoder":
+        factors = latent_factors(model.generator, encoded, measured)
+    else:
+        factors = measured
     with ledger.timed("rules"):
         groups = None if images.groups is None else images.groups[~test]
         rules = discover(factors.rows(~test), margins[~test], names, groups, config.search())
@@ -86,33 +104,41 @@ def explain_rules(images: Images, model: Model, config: RuleConfig) -> Explanati
     found = explain_concepts(images, model, config.edits(), factor_map.propose, ledger)
     with ledger.timed("interventions"):
         tests = images.subset(np.flatnonzero(test))
-        shown = _intervene(tests, model, rule, factor_map, found, factors.rows(test), config, ledger)
+        editor, requests = _edits(model, rule, factor_map, found, learnt, config.seed)
+        judge = Judge(model.classifier, images.value_range, ledger)
+        own = factors.rows(test).columns(factor_map.factors.names)
+        shown = _intervene(tests, own, editor, requests, judge, rule, target, config)
     said = [*warnings(rules.rules, tested, shown), *found.summary["warnings"]]
     head = {"method": "rules", "answer": answer(rule, tested, shown), "warnings": said}
     return replace(
         found,
         summary={**found.summary, **head},
         rules=_kept(rules, tested, shown, factor_map, path, config),
+        examples=found.examples | _traversals(learnt, factor_map.factors.names),
         config=config.model_dump(mode="json"),
         cost=ledger.summary(),
     )
 
 
-def _read(
-    images: Images, model: Model, config: RuleConfig, ledger: CostLedger
-) -> tuple[Factors, FloatArray, FloatArray]:
-    """Factors, the classifier's margins of all classes, and codes of all images."""
-    import torch
-
+def _read(images: Images, model: Model, ledger: CostLedger) -> tuple[Factors, FloatArray, Tensor]:
+    """Measurements, the classifier's margins of all classes, and codes of all images."""
     judge = Judge(model.classifier, images.value_range, ledger)
     with ledger.timed("factors"):
         measured = measured_factors(images, shape_channel(images))
         parts = [(model.generator.encode(x), judge.logits(x)) for _, x in images.batches(128)]
     codes, logits = torch.cat([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     margins = np.stack([margin_of(logits, k) for k in range(logits.shape[1])], axis=1)
-    latent = config.factors == "autoencoder"
-    factors = latent_factors(model.generator, codes, measured) if latent else measured
-    return factors, margins, codes.double().cpu().numpy()
+    return measured, margins, codes
+
+
+def _learnt(
+    images: Images, test: NDArray[np.bool_], model: Model, measured: Factors, config: RuleConfig,
+    ledger: CostLedger,
+) -> Learnt:  # fmt: skip
+    """Learn factors from the images that do not test; beside the model, so that another run has them."""
+    folder, fitting = Path(model.address) / "factors", images.subset(np.flatnonzero(~test))
+    with ledger.timed("learning factors"):
+        return learn_factors(images, fitting, measured, folder, config.seed, model.generator.device)
 
 
 def _tested(images: Images, model: Model, seed: int) -> NDArray[np.bool_]:
@@ -149,28 +175,43 @@ def _fidelity(
     return fidelity(rules.margins(factors.rows(test)), margins[test], labels, groups, seed)
 
 
-def _intervene(
-    images: Images,
-    model: Model,
-    rule: Rule,
-    factor_map: FactorMap,
-    found: Explanation,
-    factors: Factors,
-    config: RuleConfig,
-    ledger: CostLedger,
-) -> Intervention:
-    """Edit some of the tested images along the factors that the target's rule reads."""
-    some = sample(images, config.verify_images, config.seed)
-    places = {name: i for i, name in enumerate(images.ids)}
-    own = factors.rows([places[name] for name in some.ids]).columns(factor_map.factors.names)
+def _edits(
+    model: Model, rule: Rule, factor_map: FactorMap, found: Explanation, learnt: Learnt | None, seed: int
+) -> tuple[Editor, list[Request]]:
+    """Who edits along the factors that a rule reads, and the requests: a learnt factor by its own decoder."""
+    if learnt is not None:
+        return TCVAEEditor(learnt.model), learnt.requests(rule.names, factor_map.factors.names)
     concepts = [Concept.from_dict(c, found.directions[c["id"]]) for c in found.concepts if c["kind"] == KIND]
     requests = [
         (concept, factor_map.requested(concept))
         for concept in concepts
         if concept.id.partition(":")[2] in rule.names
     ]
-    target = target_index(model.classifier.card.class_names, config.target)
-    return intervene(some, own, requests, model, rule, target, config.seed, ledger)
+    return LatentEditor(model.generator, "fresh", _DEPTH, seed), requests
+
+
+def _intervene(
+    images: Images,
+    factors: Factors,
+    editor: Editor,
+    requests: Sequence[Request],
+    judge: Judge,
+    rule: Rule,
+    target: int,
+    config: RuleConfig,
+) -> Intervention:
+    """Edit some of the tested images along the factors that the target's rule reads."""
+    some = sample(images, config.verify_images, config.seed)
+    places = {name: i for i, name in enumerate(images.ids)}
+    own = factors.rows([places[name] for name in some.ids])
+    return intervene(some, own, editor, requests, judge, rule, target, config.seed)
+
+
+def _traversals(learnt: Learnt | None, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """What learnt factors look like when each is moved alone, for the report."""
+    if learnt is None:
+        return {}
+    return {"factors": np.array(names), "traversals": learnt.traversals(names).numpy()}
 
 
 def _kept(

@@ -61,12 +61,25 @@ def latent_factors(generator: DiffusionAutoencoder, codes: Tensor, measured: Fac
     """
     spread = generator.code_cov.diagonal().sqrt().double().cpu().numpy()
     values = codes.double().cpu().numpy() / np.where(spread > 0, spread, 1.0)
-    said = _descriptions(values, measured)
+    said = described(values, measured)
     return Factors(tuple(Factor(f"z{i + 1}", words) for i, words in enumerate(said)), values)
 
 
-def _descriptions(latents: FloatArray, measured: Factors) -> list[str]:
-    """Say which quantity a latent goes with most, and how well all of them together predict it (R2)."""
+def described(latents: FloatArray, measured: Factors) -> list[str]:
+    """Say which quantity each latent goes with most, and how well all of them together predict it (R2).
+
+    Parameters
+    ----------
+    latents : ndarray, shape (n, d)
+        Of images.
+    measured : Factors
+        Of the same images.
+
+    Returns
+    -------
+    list of str
+        One per latent; R2 is that of a linear regression on half of the images, on the other half.
+    """
     table = StandardScaler().fit_transform(measured.values)
     r2 = [LinearRegression().fit(table[::2], z[::2]).score(table[1::2], z[1::2]) for z in latents.T]
     with np.errstate(invalid="ignore"):

@@ -7,19 +7,16 @@ from typing import final
 import numpy as np
 from scipy import stats
 
-from diffex.base.ledger import CostLedger
 from diffex.concepts import Concept
-from diffex.editors import LatentEditor
+from diffex.editors import Editor
 from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.effects.replication import replication_units
-from diffex.generators.model import Model
 from diffex.images import Images
 from diffex.rules.factors import Factors
 from diffex.rules.rule import Rule
 
 _STRENGTHS = (-1.0, -0.5, 0.5, 1.0)
-_DEPTH = 4
 _RESAMPLES = 500
 
 
@@ -45,12 +42,12 @@ class Intervention:
 def intervene(
     images: Images,
     own: Factors,
+    editor: Editor,
     requests: Sequence[tuple[Concept, FloatArray]],
-    model: Model,
+    judge: Judge,
     rule: Rule,
     target: int,
     seed: int,
-    ledger: CostLedger,
 ) -> Intervention:
     """Edit images along each factor of a rule and compare.
 
@@ -60,26 +57,24 @@ def intervene(
         N held-out images.
     own : Factors
         Of them, F columns.
+    editor : Editor
+        Of the code that the requests speak of.
     requests : sequence of (Concept, ndarray of shape (F,))
         Concepts, and the change of every factor that each asks for at strength 1.
-    model : Model
-        Generator and classifier.
+    judge : Judge
+        The classifier, with the account.
     rule : Rule
         Of the target's margin.
     target : int
         Index of the class.
     seed : int
-        Of noise and resampling.
-    ledger : CostLedger
-        The account.
+        Of resampling.
 
     Returns
     -------
     Intervention
         The edit is never measured or encoded again: the formula sees the request only.
     """
-    editor = LatentEditor(model.generator, "fresh", _DEPTH, seed)
-    judge = Judge(model.classifier, images.value_range, ledger)
     inversion = editor.invert(images.read(), images.ids)
     null = margin_of(judge.logits(editor.null(inversion)), target)
     before = rule.evaluate(own.columns(rule.names).values)
@@ -90,7 +85,7 @@ def intervene(
             shown.append(margin_of(judge.logits(edited), target) - null)
             asked = replace(own, values=own.values + strength * change)
             predicted.append(rule.evaluate(asked.columns(rule.names).values) - before)
-    ledger.count("interventions", (1 + len(predicted)) * len(images) * editor.evaluations)
+    judge.ledger.count("interventions", (1 + len(predicted)) * len(images) * editor.evaluations)
     return _compared(_columns(predicted, len(images)), _columns(shown, len(images)), images, seed)
 
 

@@ -20,9 +20,11 @@ class TCVAEConfig(BaseModel):
         Of the aggregate posterior from a minibatch; the weighted one is that of most published numbers.
     steps, batch_size, lr, seed
         Of the training.
-    pose : {"none", "augment"}
-        ``"augment"`` for objects without a position or direction of their own: images are brought to a
-        canonical pose before they are encoded, and training turns and flips them before that.
+    side : {32, 64}
+        Pixels a side inside; 32 is four times cheaper and shows no detail.
+    pose : {"none", "canonical"}
+        ``"canonical"`` for objects without a position or direction of their own: images are brought to a
+        canonical pose before they are encoded, and pixels far from the middle count less.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,8 +32,9 @@ class TCVAEConfig(BaseModel):
     latents: int = Field(default=16, ge=1, le=256)
     beta: float = Field(default=6.0, ge=0)
     estimator: Estimator = "stratified"
-    steps: int = Field(default=2500, ge=1)
-    batch_size: int = Field(default=128, ge=2)
+    steps: int = Field(default=1500, ge=1)
+    batch_size: int = Field(default=64, ge=2)
     lr: float = Field(default=1e-3, gt=0)
     seed: int = 0
-    pose: Literal["none", "augment"] = "none"
+    side: Literal[32, 64] = 64
+    pose: Literal["none", "canonical"] = "none"

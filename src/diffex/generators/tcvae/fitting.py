@@ -8,14 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from diffex.base.hashing import hash_value
 from diffex.generators.pixels import PixelTransform
 from diffex.generators.tcvae.config import TCVAEConfig
-from diffex.generators.tcvae.loss import annealed, decompose, kl_per_latent, pixel_loss
-from diffex.generators.tcvae.pose import canonical_pose
-from diffex.generators.tcvae.tcvae import TCVAE
+from diffex.generators.tcvae.loss import annealed, central_weight, decompose, kl_per_latent, pixel_loss
+from diffex.generators.tcvae.tcvae import FILE, TCVAE
 from diffex.images import Images
-from diffex.images.augment import augment
 from diffex.training import TrainConfig, train
+
+_CHUNK = 256  # images read at once
 
 
 @final
@@ -30,14 +31,16 @@ class TCVAETask(nn.Module):
         Images in the fitting set.
     """
 
+    weight: Tensor | None
+
     def __init__(self, model: TCVAE, count: int) -> None:
         super().__init__()
         self.model = model
         self._count = count
+        posed = model.config.pose == "canonical"
+        self.register_buffer("weight", central_weight(model.config.side) if posed else None, persistent=False)
 
-    def forward(
-        self, step: int, generator: torch.Generator, seen: Tensor, target: Tensor
-    ) -> dict[str, Tensor]:
+    def forward(self, step: int, generator: torch.Generator, image: Tensor) -> dict[str, Tensor]:
         """Compute the losses of one batch.
 
         The loss is the negative evidence bound with its KL term in closed form, plus ``beta - 1`` times the
@@ -49,8 +52,8 @@ class TCVAETask(nn.Module):
             `beta` grows over the first third of the training.
         generator : torch.Generator
             Of the codes' noise.
-        seen, target : Tensor
-            ``(n, c, h, w)`` grey values: what is encoded, what is to be decoded.
+        image : Tensor
+            ``(n, c, side, side)`` in the model's range, in the pose that the code is about.
 
         Returns
         -------
@@ -58,11 +61,10 @@ class TCVAETask(nn.Module):
             ``loss`` in nats per pixel and channel; its parts in nats per image.
         """
         model, config = self.model, self.model.config
-        mean, log_variance = model.encoder(model.prepare(seen))
+        mean, log_variance = model.encoder(image)
         noise = torch.randn(mean.shape, generator=generator).to(mean)
         z = mean + noise * (0.5 * log_variance).exp()
-        image = model.prepare(target)
-        pixels = pixel_loss(image, model.decoder(z), model.noise()).mean()
+        pixels = pixel_loss(image, model.decoder(z), model.noise(), self.weight).mean()
         kl = kl_per_latent(mean, log_variance).sum(1).mean()
         parts = decompose(z, mean, log_variance, self._count, config.estimator)
         more = annealed(config.beta, step, config.steps) - 1
@@ -82,7 +84,7 @@ def fit_tcvae(images: Images, config: TCVAEConfig, folder: Path, *, device: torc
     Parameters
     ----------
     images : Images
-        The fitting images; labels are not used.
+        The fitting images; labels are not used. They are held in memory, at the size they have inside.
     config : TCVAEConfig
         Code, loss and length.
     folder : Path
@@ -102,11 +104,10 @@ def fit_tcvae(images: Images, config: TCVAEConfig, folder: Path, *, device: torc
     """
     model = TCVAE(config, images.channel_names, images.size, PixelTransform.fit(images))
 
-    def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Tensor]:
-        x = images.read(positions)
-        if config.pose == "none":
-            return {"seen": x, "target": x}
-        return {"seen": canonical_pose(augment(x, "dihedral", generator)), "target": canonical_pose(x)}
+    held = torch.cat([model.prepare(model.posed(x)) for _, x in images.batches(_CHUNK)])
+
+    def read(positions: NDArray[np.int64], _: torch.Generator) -> dict[str, Tensor]:
+        return {"image": held[torch.from_numpy(positions)]}
 
     length = TrainConfig(
         steps=config.steps, batch_size=config.batch_size, lr=config.lr, weight_decay=0.0, seed=config.seed
@@ -115,3 +116,25 @@ def fit_tcvae(images: Images, config: TCVAEConfig, folder: Path, *, device: torc
     task = TCVAETask(model, len(images))
     train(task, read, len(images), length, folder, device=device, what="TC-VAE", settings=settings)
     return model.requires_grad_(False)
+
+
+def kept_tcvae(images: Images, config: TCVAEConfig, folder: Path, *, device: torch.device) -> TCVAE:
+    """Open the VAE that was trained on these images with this configuration, or train it and keep it.
+
+    Parameters
+    ----------
+    images, config, device
+        As of `fit_tcvae`.
+    folder : Path
+        Where such models are kept, each in a folder named after what made it; an unfinished one goes on.
+
+    Returns
+    -------
+    TCVAE
+        In eval mode.
+    """
+    made_of = hash_value([config.model_dump(mode="json"), images.fingerprint()])
+    place = folder / f"tcvae-{made_of[:16]}"
+    if not (place / FILE).exists():
+        fit_tcvae(images, config, place, device=device).save(place)
+    return TCVAE.load(place, device)

@@ -156,7 +156,7 @@ def active(mean: Tensor, log_variance: Tensor) -> Tensor:
     return kl_per_latent(mean, log_variance).mean(0) > ACTIVE
 
 
-def pixel_loss(image: Tensor, decoded: Tensor, log_variance: Tensor) -> Tensor:
+def pixel_loss(image: Tensor, decoded: Tensor, log_variance: Tensor, weight: Tensor | None = None) -> Tensor:
     """Negative log-likelihood of images, summed over pixels and channels.
 
     Parameters
@@ -165,13 +165,38 @@ def pixel_loss(image: Tensor, decoded: Tensor, log_variance: Tensor) -> Tensor:
         ``(n, c, h, w)`` in the model's range.
     log_variance : Tensor
         ``(c,)``, of the pixels around the decoded mean.
+    weight : Tensor, optional
+        ``(h, w)``, how much each pixel counts; default 1.
 
     Returns
     -------
     Tensor
         ``(n,)``, in nats.
     """
-    return -log_normal(image, decoded, log_variance.view(-1, 1, 1)).sum(dim=(1, 2, 3))
+    each = -log_normal(image, decoded, log_variance.view(-1, 1, 1))
+    return (each if weight is None else each * weight).sum(dim=(1, 2, 3))
+
+
+def central_weight(side: int) -> Tensor:
+    """Weight of each pixel where the object is in the middle and neighbours are not wanted.
+
+    Parameters
+    ----------
+    side : int
+        Of the image, in pixels.
+
+    Returns
+    -------
+    Tensor
+        ``(side, side)``: 1 in the middle, a Gaussian of a quarter of the side.
+
+    Examples
+    --------
+    >>> central_weight(5)[2]
+    tensor([0.2780, 0.7261, 1.0000, 0.7261, 0.2780])
+    """
+    along = (torch.arange(side) - (side - 1) / 2) / (side / 4)
+    return (-(along[:, None].square() + along[None].square()) / 2).exp()
 
 
 def annealed(beta: float, step: int, steps: int) -> float:

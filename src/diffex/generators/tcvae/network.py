@@ -1,4 +1,4 @@
-"""Encoder, decoder and pixel noise of the total-correlation VAE, 64 px a side inside."""
+"""Encoder, decoder and pixel noise of the total-correlation VAE."""
 
 import math
 from typing import final
@@ -9,9 +9,8 @@ from torch.nn import functional
 
 from diffex.generators.pixels import MODEL_SD
 
-SIDE = 64
-_WIDTHS = (32, 48, 64, 96)
-_GRID = SIDE // 2 ** len(_WIDTHS)
+_WIDTHS = (16, 32, 64, 96)
+_GRID = 4
 _HIDDEN = 256
 _START = math.log(MODEL_SD**2)  # as if the decoder knew nothing
 _FLOOR = _START - math.log(1000)  # pixels without noise would make the likelihood unbounded
@@ -20,7 +19,7 @@ _FASTER = 10.0  # the noise level must travel further than a weight
 
 @final
 class Encoder(nn.Module):
-    """Four convolutions of stride 2, to mean and log-variance of z.
+    """Convolutions of stride 2 down to 4 x 4, to mean and log-variance of z.
 
     There is no normalisation: it would take the brightness out of the image.
 
@@ -30,19 +29,22 @@ class Encoder(nn.Module):
         Of the image.
     latents : int
         Size of z.
+    side : {32, 64}, default 64
+        Of the image, in pixels.
     """
 
-    def __init__(self, channels: int, latents: int) -> None:
+    def __init__(self, channels: int, latents: int, side: int = 64) -> None:
         super().__init__()
+        widths = _widths(side)
         layers: list[nn.Module] = []
-        for before, width in zip((channels, *_WIDTHS), _WIDTHS, strict=False):
+        for before, width in zip((channels, *widths), widths, strict=False):
             layers += [nn.Conv2d(before, width, 4, 2, 1), nn.SiLU()]
-        flat = _WIDTHS[-1] * _GRID**2
+        flat = widths[-1] * _GRID**2
         self.features = nn.Sequential(*layers, nn.Flatten(), nn.Linear(flat, _HIDDEN), nn.SiLU())
         self.head = nn.Linear(_HIDDEN, 2 * latents)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Encode ``(n, c, 64, 64)`` in the model's range to ``(n, d)`` mean and log-variance, fp32."""
+        """Encode ``(n, c, side, side)`` in the model's range to ``(n, d)`` mean and log-variance, fp32."""
         mean, log_variance = self.head(self.features(x)).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-12, 4)
 
@@ -57,11 +59,13 @@ class Decoder(nn.Module):
         Of the image.
     latents : int
         Size of z.
+    side : {32, 64}, default 64
+        Of the image, in pixels.
     """
 
-    def __init__(self, channels: int, latents: int) -> None:
+    def __init__(self, channels: int, latents: int, side: int = 64) -> None:
         super().__init__()
-        widths = _WIDTHS[::-1]
+        widths = _widths(side)[::-1]
         layers: list[nn.Module] = [nn.Linear(latents, _HIDDEN), nn.SiLU()]
         layers += [nn.Linear(_HIDDEN, widths[0] * _GRID**2), nn.Unflatten(1, (widths[0], _GRID, _GRID))]
         for before, width in zip(widths, (*widths[1:], channels), strict=True):
@@ -69,7 +73,7 @@ class Decoder(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Decode ``(n, d)`` to ``(n, c, 64, 64)`` in the model's range, fp32."""
+        """Decode ``(n, d)`` to ``(n, c, side, side)`` in the model's range, fp32."""
         image: Tensor = self.layers(z)
         return image.float()
 
@@ -94,3 +98,7 @@ class PixelNoise(nn.Module):
     def forward(self) -> Tensor:
         """Log-variance in the model's range, ``(c,)``; never below a thousandth of the images' own."""
         return _FLOOR + functional.softplus(_START - _FLOOR + _FASTER * self.level)
+
+
+def _widths(side: int) -> tuple[int, ...]:
+    return _WIDTHS[: int(math.log2(side // _GRID))]

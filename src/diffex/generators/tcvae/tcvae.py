@@ -13,10 +13,12 @@ from diffex.base.files import load_tensors, read_json, save_tensors, write_json
 from diffex.base.hashing import hash_tensors
 from diffex.generators.pixels import PixelTransform
 from diffex.generators.tcvae.config import TCVAEConfig
-from diffex.generators.tcvae.network import SIDE, Decoder, Encoder, PixelNoise
+from diffex.generators.tcvae.network import Decoder, Encoder, PixelNoise
 from diffex.generators.tcvae.pose import canonical_pose
 
 SCHEMA = 1
+FILE = "tcvae.json"
+"""Written last: a folder that has it is finished."""
 _BATCH = 256  # images that are encoded or decoded at once
 
 
@@ -31,7 +33,7 @@ class TCVAE(nn.Module):
     channel_names : tuple of str
         A name per channel.
     size : (int, int)
-        Height and width of the images in pixels; inside they are 64 x 64.
+        Height and width of the images in pixels; inside they are square.
     pixels : PixelTransform
         Contrast of the images.
 
@@ -52,8 +54,8 @@ class TCVAE(nn.Module):
         self.config, self.channel_names, self.size, self.pixels = config, channel_names, size, pixels
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.encoder = Encoder(len(channel_names), config.latents)
-            self.decoder = Decoder(len(channel_names), config.latents)
+            self.encoder = Encoder(len(channel_names), config.latents, config.side)
+            self.decoder = Decoder(len(channel_names), config.latents, config.side)
         self.noise = PixelNoise(len(channel_names))
 
     @property
@@ -67,8 +69,12 @@ class TCVAE(nn.Module):
         return self.config.latents
 
     def prepare(self, x: Tensor) -> Tensor:
-        """Bring grey values ``(n, c, h, w)`` to the networks' range and size, ``(n, c, 64, 64)``."""
-        return _resized(self.pixels.to_model(x), (SIDE, SIDE))
+        """Bring grey values ``(n, c, h, w)`` to the networks' range and size, ``(n, c, side, side)``."""
+        return _resized(self.pixels.to_model(x), (self.config.side, self.config.side))
+
+    def posed(self, x: Tensor) -> Tensor:
+        """Bring images ``(n, c, h, w)`` to the pose that codes are about."""
+        return canonical_pose(x) if self.config.pose == "canonical" else x
 
     @torch.no_grad()
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,9 +90,8 @@ class TCVAE(nn.Module):
         (Tensor, Tensor)
             Means and log-variances, ``(n, d)``, fp32, on the CPU.
         """
-        posed = canonical_pose(x) if self.config.pose == "augment" else x
         with autocast(self.device, best_precision(self.device)):
-            seen = [self.encoder(self.prepare(v.to(self.device))) for v in torch.split(posed, _BATCH)]
+            seen = [self.encoder(self.prepare(v.to(self.device))) for v in torch.split(self.posed(x), _BATCH)]
         means, log_variances = zip(*seen, strict=True)
         return torch.cat(means).cpu(), torch.cat(log_variances).cpu()
 
@@ -137,7 +142,7 @@ class TCVAE(nn.Module):
             The model folder.
         """
         save_tensors(folder / "tcvae.safetensors", self.state_dict())
-        write_json(folder / "tcvae.json", self._description())
+        write_json(folder / FILE, self._description())
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -169,7 +174,7 @@ class TCVAE(nn.Module):
         FolderError
             If files are missing, damaged or of another schema.
         """
-        values = read_json(folder / "tcvae.json")
+        values = read_json(folder / FILE)
         schema = values.get("schema") if isinstance(values, dict) else None
         if schema != SCHEMA:
             raise FolderError(
