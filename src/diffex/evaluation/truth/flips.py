@@ -70,7 +70,7 @@ def measure_flips(bench: Bench) -> Iterator[Measured]:
         Flip rate and identity.
     """
     made = subjects(bench, 0)
-    count = bench.size(20, 2)
+    count = bench.size(10, 2)
     found = {name: flips_of(bench, made, name, count) for name in SHIPPED_RULES}
     flipped = np.concatenate([one.flipped for one in found.values()])
     value = wilson(int(flipped.sum()), len(flipped))
