@@ -177,7 +177,15 @@ def test_latent_factors_are_in_standard_deviations(many_cells, model):
     np.testing.assert_allclose(factors.values * spread, codes.double().numpy(), rtol=1e-5, atol=1e-6)
 
 
-SHORT = {"latents": 4, "side": 32, "pose": "canonical", "steps": 60, "batch_size": 16, "lr": 4e-3}
+SHORT = {
+    "latents": 4,
+    "beta": 1.0,
+    "side": 32,
+    "pose": "canonical",
+    "steps": 150,
+    "batch_size": 16,
+    "lr": 4e-3,
+}
 
 
 @pytest.fixture

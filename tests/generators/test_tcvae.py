@@ -164,6 +164,13 @@ def test_canonical_pose_is_that_of_the_object_in_the_middle():
     assert apart < 0.1 * (canonical_pose(alone) - alone)[middle].abs().mean()
 
 
+def test_canonical_pose_is_told_by_the_channel_asked():
+    """What the other channels show does not turn the object."""
+    x = torch.cat([drop(0.6), drop(-1.2)], dim=1)
+    torch.testing.assert_close(canonical_pose(x, 0)[:, :1], canonical_pose(x[:, :1]))
+    assert not torch.allclose(canonical_pose(x)[:, :1], canonical_pose(x[:, :1]), atol=5.0)
+
+
 @pytest.mark.parametrize("value", [200.0, -160.0], ids=["bright", "dark"])
 def test_canonical_pose_is_the_same_for_quarter_turns_flips_and_shifts(value):
     x = drop(0.6, value=value)

@@ -41,6 +41,7 @@ from diffex.runs import Explanation
 _HELD_OUT = 0.33
 _FEWEST_TESTS = 24
 _DEPTH = 4  # of edits whose effects are averaged over many images
+_FEW_FACTORS = 4  # of fewer, the lowest density leaves less than one path
 _DENSITIES, _PENALTIES, _PATH_STEPS = (0.01, 0.03, 0.1, 0.3), (0.1, 0.03, 0.01), 1500
 
 Request = tuple[Concept, FloatArray]
@@ -161,9 +162,10 @@ def _tested(images: Images, model: Model, seed: int) -> NDArray[np.bool_]:
 def _path(factors: Factors, margins: FloatArray, test: NDArray[np.bool_], seed: int) -> pd.DataFrame:
     """How much of the classifier sparse networks keep, from few factors to many."""
     outputs = margins[:, 1:] if margins.shape[1] == 2 else margins
+    densities = _DENSITIES[1:] if factors.values.shape[1] < _FEW_FACTORS else _DENSITIES
     return sparsity_path(
         factors.values[~test], outputs[~test], factors.values[test], outputs[test],
-        densities=_DENSITIES, penalties=_PENALTIES, seed=seed, steps=_PATH_STEPS,
+        densities=densities, penalties=_PENALTIES, seed=seed, steps=_PATH_STEPS,
     )  # fmt: skip
 
 

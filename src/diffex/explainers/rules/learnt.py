@@ -13,6 +13,7 @@ from diffex.base.errors import InputError
 from diffex.concepts import Concept
 from diffex.concepts.sources.making import make
 from diffex.effects.arrays import FloatArray
+from diffex.explainers.preparing import shape_channel
 from diffex.explainers.rules.directions import KIND
 from diffex.explainers.rules.factors import described
 from diffex.generators.tcvae.config import TCVAEConfig
@@ -126,7 +127,8 @@ def learn_factors(
             f"Got {len(fitting)} images to learn factors from, expected at least {_FEWEST}: "
             "add images, or take --factors measurements."
         )
-    model = kept_tcvae(fitting, TCVAEConfig(seed=seed, **_SETTINGS), folder, device=device)
+    config = TCVAEConfig(seed=seed, pose_channel=shape_channel(images), **_SETTINGS)
+    model = kept_tcvae(fitting, config, folder, device=device)
     mean, places = _used(model, images)
     if not places:
         raise InputError(

@@ -25,6 +25,8 @@ class TCVAEConfig(BaseModel):
     pose : {"none", "canonical"}
         ``"canonical"`` for objects without a position or direction of their own: images are brought to a
         canonical pose before they are encoded, and pixels far from the middle count less.
+    pose_channel : int, optional
+        Channel that tells the pose, for example that of the nucleus; default the mean of all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,3 +40,4 @@ class TCVAEConfig(BaseModel):
     seed: int = 0
     side: Literal[32, 64] = 64
     pose: Literal["none", "canonical"] = "none"
+    pose_channel: int | None = None

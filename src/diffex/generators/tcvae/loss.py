@@ -136,7 +136,11 @@ def kl_per_latent(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def active(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Tell which latents are used: their mean KL over the images is above `ACTIVE`.
+    r"""Tell which latents are used: those that carry more than `ACTIVE` about the image.
+
+    What latent `j` carries is taken as
+    :math:`\frac{1}{2} \log(1 + \mathrm{Var}[\mu_j] / \mathrm{E}[\sigma_j^2])`. Its KL term is no guide: where
+    the posterior is the same for all images, but not quite the prior, there is some.
 
     Parameters
     ----------
@@ -150,10 +154,10 @@ def active(mean: Tensor, log_variance: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> active(torch.zeros(8, 2), torch.tensor([[-2.0, 0.0]]).expand(8, 2))
+    >>> active(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.tensor([[0.0, -2.0], [0.0, -2.0]]))
     tensor([ True, False])
     """
-    return kl_per_latent(mean, log_variance).mean(0) > ACTIVE
+    return 0.5 * (mean.var(0) / log_variance.exp().mean(0)).log1p() > ACTIVE
 
 
 def pixel_loss(image: Tensor, decoded: Tensor, log_variance: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -9,20 +9,22 @@ _CLOSE = 1.5
 _SHIFTS = 16
 
 
-def canonical_pose(x: Tensor) -> Tensor:
+def canonical_pose(x: Tensor, channel: int | None = None) -> Tensor:
     r"""Move the object to the middle and turn its principal axis to the horizontal.
 
     What is brighter or darker than the border is the object: its weights are the squared differences of the
-    mean channel from the median of the border, inside a soft window that settles on the object nearest to the
-    middle of the image, since crops show neighbours too. With their central second moments :math:`\mu`, the
-    axis is at :math:`\frac{1}{2} \mathrm{atan2}(2 \mu_{11}, \mu_{20} - \mu_{02})` (Hu 1962). Half turns and
-    mirror images are told apart by the third moments along both axes, which come out positive. A latent is
-    then not spent on the direction, nor two on one property that has a direction.
+    mean channel, or of one, from the median of the border, inside a soft window that settles on the object
+    nearest to the middle of the image, since crops show neighbours too. With their central second moments
+    :math:`\mu`, the axis is at :math:`\frac{1}{2} \mathrm{atan2}(2 \mu_{11}, \mu_{20} - \mu_{02})` (Hu 1962).
+    Half turns and mirror images are told apart by the third moments along both axes, which come out positive.
+    A latent is then not spent on the direction, nor two on one property that has a direction.
 
     Parameters
     ----------
     x : Tensor
         ``(n, c, h, w)``, one object each, any range.
+    channel : int, optional
+        In which the object stands out; default their mean.
 
     Returns
     -------
@@ -30,7 +32,9 @@ def canonical_pose(x: Tensor) -> Tensor:
         ``(n, c, h, w)``, resampled bilinearly; beyond the border its pixels are repeated.
     """
     points = _points(x)
-    weight, centre = _settled(_energy(x), points, _WINDOW * min(x.shape[2:]))
+    weight, centre = _settled(
+        _energy(x if channel is None else x[:, [channel]]), points, _WINDOW * min(x.shape[2:])
+    )
     axes = _axes(weight, points - centre)[:, None]  # (n, 1, 2, 2)
     grid = (centre + points @ axes) * (2 / _size(x))
     return functional.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)

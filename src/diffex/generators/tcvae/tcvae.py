@@ -74,7 +74,7 @@ class TCVAE(nn.Module):
 
     def posed(self, x: Tensor) -> Tensor:
         """Bring images ``(n, c, h, w)`` to the pose that codes are about."""
-        return canonical_pose(x) if self.config.pose == "canonical" else x
+        return canonical_pose(x, self.config.pose_channel) if self.config.pose == "canonical" else x
 
     @torch.no_grad()
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
