@@ -38,6 +38,7 @@ def test_it_can_be_kept_in_half_the_bytes(text_model, folder, tmp_path):
     assert next(half.unet.parameters()).dtype == torch.float32
     size = sum(path.stat().st_size for path in (tmp_path / "half").rglob("*.safetensors"))
     assert size < 0.6 * sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    assert not [p for p in (tmp_path / "half").rglob("*.json") if str(tmp_path) in p.read_text()]
     worst = [
         float((a - b).abs().max() / a.abs().max().clamp(min=1e-6))
         for a, b in zip(text_model.unet.parameters(), half.unet.parameters(), strict=True)

@@ -1,11 +1,13 @@
 """Phrases led along what they alone change."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from diffex.concepts import Concept
-from diffex.explainers.semantics.unmixing import unmixed
+from diffex.explainers.semantics.unmixing import opposed, unmixed
 
 NAMES = "large", "small", "bright", "mute", "odd"
 CONCEPTS = [Concept(n, "text", n, torch.eye(5)[i].view(1, 5)) for i, n in enumerate(NAMES)]
@@ -17,6 +19,18 @@ CHANGES = np.array([[3.0, 1.5, 0.0], [-3.0, -1.5, 0.0], [0.0, 3.0, 0.0], [1.0, 1
 def changed(concepts):
     """What the directions change if texts add up."""
     return torch.stack([c.direction.flatten() for c in concepts]).double().numpy() @ CHANGES
+
+
+def test_opposites_are_led_apart_and_what_they_share_is_left_out():
+    directions = [torch.tensor([[1.0, 4.0]]), torch.tensor([[-1.0, 2.0]]), torch.tensor([[5.0, 5.0]])]
+    three = [replace(c, direction=d) for c, d in zip(CONCEPTS, directions, strict=False)]
+    rises, column = np.array([True, False, True]), np.array([0, 0, 1])
+    large, small, bright = (c.direction for c in opposed(three, column, rises))
+    assert torch.equal(large, torch.tensor([[1.0, 1.0]]))
+    assert torch.equal(small, -large)
+    assert torch.equal(bright, directions[2])  # without an opposite
+    alone = opposed(three, np.full(3, -1), rises)  # what nothing measures has none
+    assert all(torch.equal(c.direction, d) for c, d in zip(alone, directions, strict=True))
 
 
 def test_what_other_phrases_change_is_taken_out():

@@ -102,7 +102,20 @@ def check_edits(
 
 
 def columns_named(nodes: Sequence[Node], quantities: Sequence[Quantity]) -> NDArray[np.int64]:
-    """Find the measurement that each phrase names, ``(K,)``; -1 where none does."""
+    """Find the measurement that each phrase names.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        K phrases.
+    quantities : sequence of Quantity
+        The measurements.
+
+    Returns
+    -------
+    ndarray of int, shape (K,)
+        Positions; -1 where nothing measures a phrase.
+    """
     names = [q.name for q in quantities]
     named = [None if n.measurement is None else column_of(n.measurement, quantities) for n in nodes]
     return np.array([-1 if name is None else names.index(name) for name in named], dtype=np.int64)
@@ -162,7 +175,18 @@ def own_effects(
 
 
 def alike(real: FloatArray) -> NDArray[np.bool_]:
-    """Which measurements go together over real images, ``(m, m)``."""
+    """Find measurements that go together over images.
+
+    Parameters
+    ----------
+    real : ndarray, shape (r, m)
+        Measurements of r real images.
+
+    Returns
+    -------
+    ndarray of bool, shape (m, m)
+        Correlated by 0.6 or more, of either sign; every measurement goes with itself.
+    """
     live = real.std(axis=0) > 1e-9
     together = np.eye(real.shape[1], dtype=bool)
     if live.any():

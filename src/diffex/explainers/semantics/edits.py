@@ -18,14 +18,14 @@ from diffex.effects.arrays import SIGNS, FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.effects.strengths import difference_size
 from diffex.explainers.semantics.checking import alike, columns_named
-from diffex.explainers.semantics.unmixing import unmixed
+from diffex.explainers.semantics.unmixing import opposed, unmixed
 from diffex.measurements import Quantity
 
 Measure = Callable[[Tensor, NDArray[np.int64]], pd.DataFrame]
 SizeOf = Callable[[Tensor], Tensor]
 PILOT = 6
 """Images on which phrases are told from one another and brought to one size of change."""
-_GAINS = (0.25, 2.0)
+_GAINS = (0.25, 4.0)
 _STILL = 1e-9
 
 
@@ -74,9 +74,9 @@ def edits_of(
 ) -> "PhraseEdits":
     """Make the table, still empty, of a tree's phrases: each led along what it alone changes, of one size.
 
-    Each phrase is edited into a few images, and its direction is freed of what other phrases change
-    (`unmixed`). Then it is edited again; its gain is the size asked for over the size of that change, at
-    most 2 and at least a quarter.
+    Phrases are led away from their opposites (`opposed`) and edited into a few images, and their directions
+    are freed of what other phrases change (`unmixed`). Then each is edited again; its gain is the size asked
+    for over the size of that change, at most 4 and at least a quarter.
 
     Parameters
     ----------
@@ -98,10 +98,12 @@ def edits_of(
     """
     make, nodes = subject.editor.concept, tree.phrases()
     plain = [make(n.id, n.phrase or n.name, n.name, n.parent) for n in nodes]
+    column = columns_named(nodes, known)
+    apart = opposed(plain, column, np.array([n.rises for n in nodes]))
     rows, spread = evenly(len(subject.inversion), PILOT), real.std(axis=0)
-    changes = np.stack([_change(subject, concept, rows) for concept in plain])
+    changes = np.stack([_change(subject, concept, rows) for concept in apart])
     scaled = np.divide(changes, spread, out=np.zeros_like(changes), where=spread > _STILL)
-    led = unmixed(plain, scaled, columns_named(nodes, known), alike(real))
+    led = unmixed(apart, scaled, column, alike(real))
     sizes = np.array([_size(subject, concept, rows) for concept in led])
     common = size * difference_size(subject.null, subject.size_of)
     gains = np.clip(common / np.maximum(sizes, 1e-9), *_GAINS)

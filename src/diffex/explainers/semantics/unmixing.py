@@ -13,6 +13,37 @@ from diffex.effects.arrays import FloatArray
 _RIDGE = 1.0  # square of standard deviations
 
 
+def opposed(
+    concepts: Sequence[Concept], column: NDArray[np.int64], rises: NDArray[np.bool_]
+) -> list[Concept]:
+    """Lead every phrase away from its opposites, where there are any.
+
+    "Many puncta" and "few puncta" both make a text model draw what puncta go with. Half the difference of
+    their directions has in it only what tells them apart, and their middle is left where it is.
+
+    Parameters
+    ----------
+    concepts : sequence of Concept
+        K phrases.
+    column : ndarray of int, shape (K,)
+        Which measurement each phrase names; -1 where none does.
+    rises : ndarray of bool, shape (K,)
+        Whether more of the phrase is more of the measurement; opposites name one measurement and differ in
+        this.
+
+    Returns
+    -------
+    list of Concept
+        With other directions where there are opposites.
+    """
+    directions, led = torch.stack([concept.direction for concept in concepts]), []
+    for k, concept in enumerate(concepts):
+        others = np.flatnonzero((column == column[k]) & (rises != rises[k]) & (column[k] >= 0))
+        apart = (directions[k] - directions[others].mean(0)) / 2 if len(others) else directions[k]
+        led.append(replace(concept, direction=apart))
+    return led
+
+
 def unmixed(
     concepts: Sequence[Concept], changes: FloatArray, column: NDArray[np.int64], alike: NDArray[np.bool_]
 ) -> list[Concept]:

@@ -171,7 +171,9 @@ class TextModel:
         )
 
     def save(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
-        """Write the folder that diffusers reads; safetensors only."""
+        """Write the folder that diffusers reads; safetensors only, and not where the parts once came from."""
+        for part in (self.vae, self.unet):
+            part.register_to_config(_name_or_path="")
         for network in self._networks():
             network.to(dtype)
         self.pipeline().save_pretrained(folder, safe_serialization=True)
