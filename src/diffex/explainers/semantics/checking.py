@@ -137,8 +137,9 @@ def own_effects(
 ) -> tuple[FloatArray, pd.Series]:
     """Take out of every effect what the measurements that other phrases name carry.
 
-    The effects of all edits are regressed on the changes of all measurements that phrases of the tree name
-    (ridge, chosen by leave-one-out). What the fit gives to measurements other than a phrase's own is
+    The mean effect of every phrase and sign is regressed on its mean changes of all measurements that phrases
+    of the tree name (ridge, chosen by leave-one-out): means, since the measurement's noise in single images
+    would make the slopes too flat. What the fit gives to measurements other than a phrase's own is
     leakage of the edit, not an effect of the phrase; measurements that go with its own over real images count
     as its own, since nothing tells them apart.
 
@@ -166,8 +167,12 @@ def own_effects(
         return effects, pd.Series(dtype=np.float64)
     spread = real[:, named].std(axis=0)
     scaled = changes[..., named] / np.where(spread > 1e-9, spread, np.inf)
-    seen = ~np.isnan(effects)
-    slopes = RidgeCV(np.logspace(-2, 4, 13), fit_intercept=False).fit(scaled[seen], effects[seen]).coef_
+    seen = (~np.isnan(effects)).sum(axis=1)  # (K, 2)
+    means = [np.nansum(each, axis=1)[seen > 0] for each in (scaled, effects)]
+    given = seen[seen > 0]
+    x, y = means[0] / given[:, None], means[1] / given
+    ridge = RidgeCV(np.logspace(-3, 4, 15), fit_intercept=False)
+    slopes = ridge.fit(x, y, sample_weight=given / given.mean()).coef_
     carried = scaled * slopes  # (K, n, 2, named)
     own = (checks.column[:, None] == named) | alike(real)[checks.column][:, named]  # (K, named)
     leak = np.where(own[:, None, None, :], 0.0, carried).sum(-1)

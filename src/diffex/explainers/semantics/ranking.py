@@ -17,6 +17,9 @@ from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.edits import PhraseEdits
 from diffex.explainers.semantics.searching import parents_of
 
+FEWEST = 12
+"""With fewer phrases nobody knows what an arbitrary one would do."""
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -42,9 +45,26 @@ class Outcome:
         rows = np.flatnonzero(~np.isnan(self.own[k, :, 0]))
         return mean_intervals(self.own[k, rows], None if groups is None else groups[rows]), rows
 
+    def arbitrary(self) -> float:
+        """How far an arbitrary phrase moves the margin, as a standard deviation.
 
-def p_beyond(found: Intervals, least: float) -> FloatArray:
-    """P of "the effect is no larger than `least`", two-sided, from a t interval.
+        Most phrases of a tree say nothing that the classifier heeds. Their edits move it all the same, by
+        what leaks and is not measured, and an effect has to stand out from that. It is 1.48 times the median
+        absolute mean effect, so that a minority of true ones hardly counts: an empirical null (Efron 2004,
+        "Large-scale simultaneous hypothesis testing"). 0 for fewer than 12 phrases.
+
+        Returns
+        -------
+        float
+            In logits of the margin.
+        """
+        if len(self.own) < FEWEST:
+            return 0.0
+        return float(1.4826 * np.median(np.abs(np.nanmean(self.own, axis=1))))
+
+
+def p_beyond(found: Intervals, least: float, arbitrary: float = 0.0) -> FloatArray:
+    """P of "the effect is no larger than `least`, give or take what is arbitrary", two-sided.
 
     Parameters
     ----------
@@ -52,6 +72,8 @@ def p_beyond(found: Intervals, least: float) -> FloatArray:
         Means with 95 % t intervals.
     least : float
         Smallest effect of interest, 0 or more.
+    arbitrary : float, default 0
+        Standard deviation of the effects of arbitrary phrases; it is added to each standard error.
 
     Returns
     -------
@@ -61,7 +83,7 @@ def p_beyond(found: Intervals, least: float) -> FloatArray:
     units = found.groups if found.unit == "groups" else found.n
     freedom = max(units - 1, 1)
     error = (found.high - found.value) / stats.t.ppf(0.975, freedom)
-    beyond = np.clip(np.abs(found.value) - least, 0, None) / np.maximum(error, 1e-12)
+    beyond = np.clip(np.abs(found.value) - least, 0, None) / np.maximum(np.hypot(error, arbitrary), 1e-12)
     return np.asarray(np.minimum(1.0, 2 * stats.t.sf(beyond, freedom)))
 
 
@@ -103,10 +125,10 @@ def ranked(
         failed or leak come last.
     """
     already = edits.subject.null_logits.argmax(1) == target
-    rows, p = [], np.full((len(nodes), 2), np.nan)
+    rows, p, arbitrary = [], np.full((len(nodes), 2), np.nan), outcome.arbitrary()
     for k, node in enumerate(nodes):
         found, seen = outcome.interval(k, groups)
-        tested = p_beyond(found, config.least_effect * outcome.scale)
+        tested = p_beyond(found, config.least_effect * outcome.scale, arbitrary)
         dropped = len(seen) < len(already)  # it counts, but what was measured in part is never called
         p[k] = np.where(checks.done[k], 1.0 if dropped else tested, np.nan)
         flips = (edits.logits[k, seen].argmax(-1) == target)[~already[seen]]  # (m, 2)

@@ -9,6 +9,7 @@ from diffex.classifiers import Classifier
 from diffex.effects.replication import replication_units
 from diffex.explainers.semantics.checking import DONE, FAILED, LEAKS, UNCHECKED, VERDICTS
 from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.ranking import FEWEST
 from diffex.explainers.summarising import classifier_part, images_part, made_with
 from diffex.generators import Gate
 from diffex.generators.text.model import TextModel
@@ -147,7 +148,14 @@ def warnings(table: pd.DataFrame) -> list[str]:
         UNCHECKED: "name nothing that is measured, so that nobody can say whether they happened",
     }
     counts = {word: int((table["edit"] == word).sum()) for word in words}
-    return [f"{counts[word]} of {len(table)} edits {says}." for word, says in words.items() if counts[word]]
+    told = [f"{counts[word]} of {len(table)} edits {says}." for word, says in words.items() if counts[word]]
+    phrases = table["concept"].nunique()
+    if phrases < FEWEST:
+        told.append(
+            f"{phrases} phrases are too few to know what an arbitrary one would do: what leaks without being "
+            f"measured may be called; give {FEWEST} or more."
+        )
+    return told
 
 
 def _listed(names: list[str]) -> str:
