@@ -14,7 +14,15 @@ from typing import Any
 
 from diffex.base.errors import DiffexError, InputError
 from diffex.base.files import read_json, write_text
-from diffex.evaluation.rows import REPORTED, Row, interval_words, markdown_line, meets, verdict_words
+from diffex.evaluation.rows import (
+    REPORTED,
+    Row,
+    id_words,
+    interval_words,
+    markdown_line,
+    meets,
+    verdict_words,
+)
 from diffex.evaluation.suite import SUITES
 
 _PAGE = Path(__file__).parent.parent / "docs" / "benchmark.md"
@@ -72,7 +80,7 @@ def _losses(rows: Sequence[Row]) -> list[str]:
     missed = [row for row in aimed if not row.passed]
     lines = [f"{len(aimed)} numbers have a target; {len(missed)} miss it{':' if missed else '.'}", ""]
     lines += [f"- {_loss(row)}" for row in missed]
-    lines += [f"- {_named(row)} could not be measured: {row.note}" for row in rows if _failed(row)]
+    lines += [f"- {id_words(row)} could not be measured: {row.note}" for row in rows if _failed(row)]
     measured = {row.id for row in rows}
     told = {
         "Met, but the interval holds the target": _ids(row for row in aimed if row.passed and row.undecided),
@@ -93,11 +101,7 @@ def _failed(row: Row) -> bool:
 def _loss(row: Row) -> str:
     interval = f" ({interval_words(row)})" if interval_words(row) else ""
     reason = "; a condition of the row is not met" if meets(row.value, row.target) else ""
-    return f"{_named(row)}, {row.what}: {row.value:.4g}{interval}, wanted {row.target}{reason}"
-
-
-def _named(row: Row) -> str:
-    return row.id + (" (quick)" if row.quick else "")
+    return f"{id_words(row)}, {row.what}: {row.value:.4g}{interval}, wanted {row.target}{reason}"
 
 
 def _suite(name: str, rows: Sequence[Row]) -> list[str]:
@@ -114,7 +118,7 @@ def _suite(name: str, rows: Sequence[Row]) -> list[str]:
 def _cells(row: Row) -> tuple[str, ...]:
     verdict = "not measured" if _failed(row) else verdict_words(row)
     value = f"{row.value:.4g}" if math.isfinite(row.value) else ""
-    return _named(row), row.what, value, interval_words(row), row.target, verdict, row.note
+    return id_words(row), row.what, value, interval_words(row), row.target, verdict, row.note
 
 
 def main(arguments: Sequence[str]) -> int:

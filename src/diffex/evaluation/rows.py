@@ -232,6 +232,22 @@ def results_table(rows: Sequence[Row]) -> str:
     return "\n".join([*head, *lines, *[markdown_line(_cells(row)) for row in rows]]) + "\n"
 
 
+def id_words(row: Row) -> str:
+    """Write a row's id.
+
+    Parameters
+    ----------
+    row : Row
+        Judged.
+
+    Returns
+    -------
+    str
+        Marked where it is of a quick run.
+    """
+    return row.id + (" (quick)" if row.quick else "")
+
+
 def interval_words(row: Row) -> str:
     """Write a row's interval.
 
@@ -288,6 +304,6 @@ def markdown_line(cells: Sequence[str]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
-        row.id + (" (quick)" if row.quick else ""), row.what, f"{row.value:.4g}", interval_words(row),
+        id_words(row), row.what, f"{row.value:.4g}", interval_words(row),
         row.target, verdict_words(row), f"{row.seconds:.1f}", str(row.seed), row.note,
     )  # fmt: skip

@@ -1,11 +1,13 @@
 """Stages that rows share: a fitted model, an explanation, a black box; found again by content."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 from diffex.base.files import write_text
 from diffex.classifiers import Classifier, fit_black_box, load_black_box
 from diffex.evaluation.bench import FIT_ROOMS, RUN_ROOMS, Bench, code_hash
+from diffex.evaluation.demo import run_demo
 from diffex.explainers.attributes import explain_attributes
 from diffex.explainers.config import AttributeConfig
 from diffex.generators import Gate, GeneratorConfig
@@ -216,3 +218,22 @@ def gate_words(gate: Gate) -> tuple[str, str]:
         What, and target.
     """
     return gate.words, f"{'>=' if gate.at_least else '<='} {gate.threshold:g}"
+
+
+def demo_run(bench: Bench) -> Path:
+    """Run the demo, or find its run.
+
+    Parameters
+    ----------
+    bench : Bench
+        Seed, stages, device.
+
+    Returns
+    -------
+    Path
+        The run folder.
+    """
+    folder = bench.stage("demo", [code_hash(RUN_ROOMS), bench.seed])
+    if not (folder / _HEAD).exists():
+        run_demo(bench.seed, folder, bench.device)
+    return folder

@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 
 from diffex.base.errors import FolderError
-from diffex.evaluation.bench import RUN_ROOMS, Bench, code_hash
-from diffex.evaluation.demo import run_demo
+from diffex.evaluation.bench import Bench
 from diffex.evaluation.rows import REPORTED, Measured
+from diffex.evaluation.stages import demo_run
 from diffex.images import Images, PlantedCells, images_from_arrays
 from diffex.images.store_writing import write_store
-from diffex.runs.folder import HEAD
 
 _POLL_S = 0.2
 
@@ -57,7 +56,7 @@ def measure_many(bench: Bench) -> Iterator[Measured]:
         and with effects.
     """
     many, few, different, gradients = bench.size((100_000, 10_000, 2000, 512), (2304, 256, 256, 16))
-    run, cells = _run(bench), _cells(different, bench.seed)
+    run, cells = demo_run(bench), _cells(different, bench.seed)
     with tempfile.TemporaryDirectory(dir=bench.out) as folder:
         stage = Path(folder)
         small = write_store(repeated(cells, few), stage / "few.zarr")
@@ -169,13 +168,6 @@ def differ(one: pd.DataFrame, two: pd.DataFrame) -> float:
     a, b = one[numbers].to_numpy(), two[numbers].to_numpy()
     tail = b[-(len(b) % len(a)) or -len(a) :]
     return float(max(np.abs(b[: len(a)] - a).max(), np.abs(tail - a[: len(tail)]).max()))
-
-
-def _run(bench: Bench) -> Path:
-    folder = bench.stage("many-run", [code_hash(RUN_ROOMS), bench.seed])
-    if not (folder / HEAD).exists():
-        run_demo(bench.seed, folder, bench.device)
-    return folder
 
 
 def _cells(count: int, seed: int) -> Images:

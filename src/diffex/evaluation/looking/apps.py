@@ -18,10 +18,9 @@ import numpy as np
 import torch
 
 from diffex.base.errors import FolderError
-from diffex.evaluation.bench import RUN_ROOMS, Bench, code_hash
-from diffex.evaluation.demo import run_demo
+from diffex.evaluation.bench import Bench
 from diffex.evaluation.rows import Measured
-from diffex.runs.folder import HEAD
+from diffex.evaluation.stages import demo_run
 
 _PAGES = 10
 _CLIENTS = "plain HTTP clients that ask again as soon as they are answered, not browsers"
@@ -40,7 +39,7 @@ def measure_edits(bench: Bench) -> Iterator[Measured]:
     Measured
         The median.
     """
-    yield edit_row(_demo_run(bench), bench)
+    yield edit_row(demo_run(bench), bench)
 
 
 def measure_crowd(bench: Bench) -> Iterator[Measured]:
@@ -56,7 +55,7 @@ def measure_crowd(bench: Bench) -> Iterator[Measured]:
     Measured
         Errors, median answer, memory.
     """
-    yield from crowd_rows(_demo_run(bench), bench)
+    yield from crowd_rows(demo_run(bench), bench)
 
 
 def edit_row(run: Path, bench: Bench) -> Measured:
@@ -239,13 +238,6 @@ def _keep_moving(visit: Visit, duration: float) -> None:
     end = time.monotonic() + duration
     while time.monotonic() < end:
         visit.move()
-
-
-def _demo_run(bench: Bench) -> Path:
-    folder = bench.stage("looking-app", [code_hash(RUN_ROOMS), bench.seed])
-    if not (folder / HEAD).exists():
-        run_demo(bench.seed, folder, bench.device)
-    return folder
 
 
 @contextmanager

@@ -13,8 +13,9 @@ import numpy as np
 
 from diffex.base.errors import FolderError
 from diffex.evaluation.bench import RUN_ROOMS, Bench, code_hash
-from diffex.evaluation.demo import TARGET, demo_cells, run_demo, shipped_model
+from diffex.evaluation.demo import TARGET, demo_cells, shipped_model
 from diffex.evaluation.rows import REPORTED, Measured
+from diffex.evaluation.stages import demo_run
 from diffex.explainers.attributes import explain_attributes
 from diffex.explainers.config import AttributeConfig
 from diffex.runs import read_run, write_run
@@ -60,11 +61,10 @@ def measure_reports(bench: Bench) -> Iterator[Measured]:
 
 
 def _default_run(bench: Bench) -> Path:
-    folder = bench.stage("looking", [code_hash(RUN_ROOMS), bench.seed, bench.quick])
-    if (folder / HEAD).exists():
-        return folder
     if bench.quick:
-        run_demo(bench.seed, folder, bench.device)
+        return demo_run(bench)
+    folder = bench.stage("looking", [code_hash(RUN_ROOMS), bench.seed])
+    if (folder / HEAD).exists():
         return folder
     model = shipped_model(_RULE, bench.device)
     config = AttributeConfig(target=TARGET, seed=bench.seed, force=not model.passed)

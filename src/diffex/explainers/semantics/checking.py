@@ -16,6 +16,7 @@ from diffex.explainers.semantics.config import SemanticConfig
 from diffex.measurements import Quantity
 
 _ALIKE = 0.6  # correlation
+_STILL = 1e-9  # standard deviation
 VERDICTS = DONE, FAILED, LEAKS, UNCHECKED = "done", "failed", "leaks", "unchecked"
 
 
@@ -85,7 +86,7 @@ def check_edits(
     shape = (len(nodes), 2)
     on, low, off = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
     verdict = np.full(shape, UNCHECKED, dtype="<U9")
-    live = spread > 1e-9
+    live = spread > _STILL
     for k, node in enumerate(nodes):
         rows = np.flatnonzero(~np.isnan(changes[k, :, 0, 0]))
         if column[k] < 0 or len(rows) < 2 or not live[column[k]]:
@@ -166,7 +167,7 @@ def own_effects(
     if not len(named):
         return effects, pd.Series(dtype=np.float64)
     spread = real[:, named].std(axis=0)
-    scaled = changes[..., named] / np.where(spread > 1e-9, spread, np.inf)
+    scaled = in_spreads(changes[..., named], spread)
     seen = (~np.isnan(effects)).sum(axis=1)  # (K, 2)
     means = [np.nansum(each, axis=1)[seen > 0] for each in (scaled, effects)]
     given = seen[seen > 0]
@@ -177,6 +178,24 @@ def own_effects(
     own = (checks.column[:, None] == named) | alike(real)[checks.column][:, named]  # (K, named)
     leak = np.where(own[:, None, None, :], 0.0, carried).sum(-1)
     return effects - leak, pd.Series(slopes, index=named)
+
+
+def in_spreads(changes: FloatArray, spread: FloatArray) -> FloatArray:
+    """Give changes in standard deviations; 0 where real images do not differ.
+
+    Parameters
+    ----------
+    changes : ndarray, shape (..., m)
+        Of measurements.
+    spread : ndarray, shape (m,)
+        Standard deviation of each over real images.
+
+    Returns
+    -------
+    ndarray, shape of `changes`
+        Without a unit.
+    """
+    return np.asarray(changes / np.where(spread > _STILL, spread, np.inf))
 
 
 def alike(real: FloatArray) -> NDArray[np.bool_]:
@@ -192,7 +211,7 @@ def alike(real: FloatArray) -> NDArray[np.bool_]:
     ndarray of bool, shape (m, m)
         Correlated by 0.6 or more, of either sign; every measurement goes with itself.
     """
-    live = real.std(axis=0) > 1e-9
+    live = real.std(axis=0) > _STILL
     together = np.eye(real.shape[1], dtype=bool)
     if live.any():
         together[np.ix_(live, live)] |= np.abs(np.corrcoef(real[:, live], rowvar=False)) >= _ALIKE

@@ -17,7 +17,7 @@ from diffex.editors.text import TextEditor
 from diffex.effects.arrays import SIGNS, FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.effects.strengths import difference_size
-from diffex.explainers.semantics.checking import alike, columns_named
+from diffex.explainers.semantics.checking import alike, columns_named, in_spreads
 from diffex.explainers.semantics.unmixing import opposed, unmixed
 from diffex.measurements import Quantity
 
@@ -26,7 +26,6 @@ SizeOf = Callable[[Tensor], Tensor]
 PILOT = 6
 """Images on which phrases are told from one another and brought to one size of change."""
 _GAINS = (0.25, 4.0)
-_STILL = 1e-9
 
 
 @final
@@ -100,10 +99,9 @@ def edits_of(
     plain = [make(n.id, n.phrase or n.name, n.name, n.parent) for n in nodes]
     column = columns_named(nodes, known)
     apart = opposed(plain, column, np.array([n.rises for n in nodes]))
-    rows, spread = evenly(len(subject.inversion), PILOT), real.std(axis=0)
+    rows = evenly(len(subject.inversion), PILOT)
     changes = np.stack([_change(subject, concept, rows) for concept in apart])
-    scaled = np.divide(changes, spread, out=np.zeros_like(changes), where=spread > _STILL)
-    led = unmixed(apart, scaled, column, alike(real))
+    led = unmixed(apart, in_spreads(changes, real.std(axis=0)), column, alike(real))
     sizes = np.array([_size(subject, concept, rows) for concept in led])
     common = size * difference_size(subject.null, subject.size_of)
     gains = np.clip(common / np.maximum(sizes, 1e-9), *_GAINS)

@@ -63,6 +63,31 @@ def draw_pair(
     return one, other
 
 
+def draw_captions(
+    said: Sequence[Sequence[str]], config: TextConfig, generator: torch.Generator
+) -> tuple[str, ...]:
+    """Draw the caption of an image, or those of a pair.
+
+    Parameters
+    ----------
+    said : sequence of sequence of str, length 1 or 2
+        What is true of each.
+    config : TextConfig
+        Largest number of phrases, share of empty captions.
+    generator : torch.Generator
+        Of the draw.
+
+    Returns
+    -------
+    tuple of str
+        One per image.
+    """
+    if len(said) == 1:
+        return (draw_caption(said[0], config, generator),)
+    first, second = said
+    return draw_pair(first, second, config, generator)
+
+
 def _chance(generator: torch.Generator) -> float:
     return float(torch.rand((), generator=generator))
 

@@ -15,7 +15,7 @@ from transformers import CLIPTextModel
 from diffex.base.errors import FolderError, InputError
 from diffex.base.files import load_tensors, read_json, save_tensors, write_json
 from diffex.base.hashing import hash_value
-from diffex.generators.text.captioning import draw_caption, draw_pair
+from diffex.generators.text.captioning import draw_captions
 from diffex.generators.text.config import TextConfig
 from diffex.generators.text.model import TextModel
 from diffex.generators.text.networks import (
@@ -221,25 +221,22 @@ def fit_text_model(
     unet.requires_grad_(True)
     encoder.requires_grad_(True)
 
+    units = np.arange(len(images))[:, None] if pairs is None else pairs  # (m, 1 or 2)
+
     def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Tensor]:
-        if pairs is None:
-            said = [draw_caption(phrases[i], config, generator) for i in positions]
-        else:
-            drawn = [draw_pair(phrases[i], phrases[j], config, generator) for i, j in pairs[positions]]
-            said, positions = (
-                [one for side in zip(*drawn, strict=True) for one in side],
-                pairs[positions].T.ravel(),
-            )
-        return {"latents": latents[torch.from_numpy(positions)], "tokens": model.tokens(said)}
+        rows = units[positions]
+        drawn = [draw_captions([phrases[i] for i in row], config, generator) for row in rows]
+        said = [one for side in zip(*drawn, strict=True) for one in side]
+        return {"latents": latents[torch.from_numpy(rows.T.ravel())], "tokens": model.tokens(said)}
 
     task = DenoiserTask(unet, encoder, model.scheduler, paired=pairs is not None)
-    batch = config.batch_size if pairs is None else max(1, config.batch_size // 2)
+    batch = max(1, config.batch_size // units.shape[1])
     length = TrainConfig(steps=config.steps, batch_size=batch, lr=config.lr, seed=config.seed)
     settings = {**config.model_dump(mode="json"), "latents": hash_value(images.fingerprint())}
     train(
         task,
         read,
-        len(images) if pairs is None else len(pairs),
+        len(units),
         length,
         folder / "unet",
         device=device,
