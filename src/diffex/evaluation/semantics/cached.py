@@ -7,16 +7,18 @@ from typing import final
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
+from diffex.base.files import atomic_path
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier
-from diffex.concepts import ConceptTree, Node, read_tree
+from diffex.concepts import Concept, ConceptTree, Node, read_tree
 from diffex.effects.arrays import FloatArray
 from diffex.evaluation.bench import RUN_ROOMS, Bench, code_hash
 from diffex.evaluation.semantics.oracle import fit_reader
 from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.edits import PhraseEdits, edits_of
+from diffex.explainers.semantics.edits import PhraseEdits, Subject, edits_of
 from diffex.explainers.semantics.explain import assess
 from diffex.explainers.semantics.preparing import prepare_subject
 from diffex.generators import logits_of
@@ -128,7 +130,6 @@ def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, orac
     model = open_text_model("shipped", bench.device)
     subject, chosen, _, real = prepare_subject(images, oracle, model, tree, config, CostLedger())
     known = quantities(chosen.channel_names, chosen.pixel_size_um)
-    edits = edits_of(tree, subject, config.size, known, real.to_numpy())
     content = [
         model.state_hash(),
         oracle.state_hash(),
@@ -136,19 +137,37 @@ def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, orac
         config.model_dump(),
         images.fingerprint(),
     ]
-    _fill_or_open(edits, bench.stage(kind, [*content, code_hash(RUN_ROOMS)]) / "edits.npz")
+    kept = bench.stage(kind, [*content, code_hash(RUN_ROOMS)]) / "edits.npz"
+    if not kept.is_file():
+        _keep(edits_of(tree, subject, config.size, known, real.to_numpy()), kept)
+    edits = _open(tree, subject, kept)
     return Cached(tree, edits, real, known, oracle)
 
 
-def _fill_or_open(edits: PhraseEdits, kept: Path) -> None:
-    """Render all edits and keep them, or read them where they are kept."""
-    if kept.is_file():
-        with np.load(kept, allow_pickle=False) as found:
-            edits.logits, edits.changes, edits.sizes = found["logits"], found["changes"], found["sizes"]
-        return
+def _keep(edits: PhraseEdits, kept: Path) -> None:
+    """Render all edits and write them, with the directions and gains that were found for them."""
     edits.fill(np.arange(len(edits.concepts)), np.arange(len(edits.subject.inversion)))
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(kept, logits=edits.logits, changes=edits.changes, sizes=edits.sizes)
+    with atomic_path(kept) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(
+            stream, logits=edits.logits, changes=edits.changes, sizes=edits.sizes,
+            directions=np.stack([one.direction.numpy() for one in edits.concepts]),
+            gains=np.array([one.gain for one in edits.concepts]),
+        )  # fmt: skip
+
+
+def _open(tree: ConceptTree, subject: Subject, kept: Path) -> PhraseEdits:
+    """Read what `_keep` wrote."""
+    with np.load(kept, allow_pickle=False) as found:
+        led = zip(tree.phrases(), found["directions"], found["gains"], strict=True)
+        edits = PhraseEdits(
+            subject,
+            [
+                Concept(n.id, "text", n.name, torch.from_numpy(way), parent=n.parent, gain=float(gain))
+                for n, way, gain in led
+            ],
+        )
+        edits.logits, edits.changes, edits.sizes = found["logits"], found["changes"], found["sizes"]
+    return edits
 
 
 def _two_logits(factors: FloatArray, weights: FloatArray) -> FloatArray:
