@@ -9,12 +9,13 @@ import torch
 
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.biology import BIOLOGY
-from diffex.evaluation.biology.cells import fkhr_table
-from diffex.evaluation.biology.doses import measure_doses
+from diffex.evaluation.biology.cells import RATIO, fkhr_table
+from diffex.evaluation.biology.doses import beside_the_ratio, measure_doses
 from diffex.evaluation.biology.many import differ, repeated
 from diffex.evaluation.biology.mixtures import mixtures
 from diffex.evaluation.biology.organelles import CHANGES, covers, exact_pairs, tells
 from diffex.evaluation.biology.plates import planted_plates
+from diffex.evaluation.rows import REPORTED, meets
 from diffex.evaluation.suite import SUITES
 from diffex.images import PlantedCells, images_from_arrays, open_images
 from diffex.images.store_writing import write_store
@@ -30,6 +31,19 @@ def test_the_ratio_answers_to_the_dose(data_set, data_dir, tmp_path) -> None:
     found = list(measure_doses(Bench(data_dir, tmp_path, 0, True, torch.device("cpu"))))
     assert found[0].value > 0.9
     assert found[1].value == pytest.approx(10.8, rel=0.1) and found[1].low < found[1].value < found[1].high
+
+
+def test_a_score_is_set_beside_the_ratio(data_set) -> None:
+    table = fkhr_table(data_set("bbbc013_fkhr"))
+    table = table[table["label"].isin(["negative", "dose"])]
+    random, ratio = np.random.default_rng(0), table[RATIO].to_numpy()
+
+    def met(score) -> list[bool]:
+        rows = [row for row in beside_the_ratio(table, score, "", 0) if row.target != REPORTED]
+        return [meets(row.value, row.target) for row in rows]
+
+    assert met(3 * ratio + random.normal(0, 0.3, len(ratio))) == [True] * 4
+    assert met(random.normal(0, 1, len(ratio))) == [False] * 4
 
 
 def test_mixtures_of_real_cells(data_set) -> None:

@@ -9,6 +9,8 @@ import torch
 from pydantic import ValidationError
 
 from diffex import RuleExplainer
+from diffex.app.listing import list_cells, orders_of
+from diffex.app.questions import CellsQuestion
 from diffex.base.errors import ClassifierError, FolderError, GateError, InputError
 from diffex.effects.matrix import margin_of
 from diffex.explainers.claims import require_free_run
@@ -102,6 +104,37 @@ def test_the_factors_of_the_rules_are_edited(ruled):
     edited = {c["id"].partition(":")[2] for c in ruled.concepts if c["kind"] == "factor"}
     assert edited <= set(ruled.rules["codes_r2"])
     assert edited
+
+
+def test_cells_in_dispute_are_listed_and_shown(ruled, many_cells, folder):
+    told, pictures = ruled.rules["disagreements"], ruled.examples["disagreements"]
+    assert told["images"] == ruled.rules["fidelity"]["images"]
+    assert told["count"] == round((1 - ruled.rules["fidelity"]["agreement"][0]) * told["images"])
+    assert len(told["cells"]) == len(pictures) == min(8, told["count"]) > 0
+    places = [many_cells.ids.index(cell["id"]) for cell in told["cells"]]
+    np.testing.assert_array_equal(pictures, many_cells.read(places).numpy())
+    assert all(cell["classifier"] != cell["rule"] for cell in told["cells"])
+    render_report(folder)
+    page = (folder / "report.html").read_text().split("Where rule and network disagree")[1]
+    assert page.index("<img") < page.index(told["cells"][0]["id"])
+
+
+def test_what_the_rule_says_stands_beside_every_cell(ruled, many_cells):
+    rules, factors = RuleSet.from_dict(ruled.rules), measured_factors(many_cells)
+    said = rules.margins(factors)[[many_cells.ids.index(name) for name in ruled.cells["id"]]]
+    columns = [f"rule_{name}" for name in rules.class_names]
+    np.testing.assert_allclose(ruled.cells[columns].to_numpy(), said, atol=1e-6)
+    listed = list_cells(ruled, CellsQuestion(order="disputed"), None)
+    logits = ruled.cells[[f"logit_{name}" for name in rules.class_names]].to_numpy()
+    margins = np.stack([margin_of(logits, k) for k in range(2)], axis=1)
+    own = margins.argmax(1)
+    gap = np.take_along_axis(margins - said, own[:, None], 1)[:, 0]
+    assert listed.entries[0].name == ruled.cells["id"][gap.argmax()]
+
+
+def test_only_a_rule_can_be_disputed(ruled):
+    assert "disputed" in orders_of(ruled)
+    assert "disputed" not in orders_of(replace(ruled, rules=None))
 
 
 def test_the_run_folder_gives_it_back(ruled, folder):

@@ -21,6 +21,7 @@ ORDERS: dict[Order, str] = {
     "unsure": "nearest to the border",
     "wrong": "most surely against its label",
     "unusual": "least like the fitting cells",
+    "disputed": "rule and network furthest apart",
 }
 
 
@@ -69,6 +70,23 @@ class Listing:
     count: int
 
 
+def orders_of(explanation: Explanation) -> dict[Order, str]:
+    """Name the orders that a run's cells can be brought into.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The run.
+
+    Returns
+    -------
+    dict of Order to str
+        Without the rule's where the run has none.
+    """
+    ruled = explanation.rules is not None
+    return {order: words for order, words in ORDERS.items() if ruled or order != "disputed"}
+
+
 def labels_of(explanation: Explanation) -> list[str]:
     """Name the classes that cells of the run have.
 
@@ -105,7 +123,7 @@ def list_cells(explanation: Explanation, question: CellsQuestion, unusual: Seque
     cells = explanation.cells
     logits = logits_of(explanation)
     target = list(explanation.summary["class_names"]).index(explanation.summary["target"])
-    margin = logits[:, target] - logsumexp(np.delete(logits, target, axis=1), axis=1)
+    margin = _margins(logits)[:, target]
     far = np.full(len(cells), np.nan) if unusual is None else np.array(unusual, dtype=np.float64)
     keys = _keys(cells, logits, margin, far, explanation.summary["class_names"])[question.order]
     rows = np.argsort(np.nan_to_num(-keys, nan=0.0), kind="stable")
@@ -156,7 +174,25 @@ def _keys(
         "unsure": -np.abs(margin),
         "wrong": np.where(np.isnan(against), -1.0, against),
         "unusual": far,
+        "disputed": _apart(cells, logits, class_names),
     }
+
+
+def _apart(
+    cells: pd.DataFrame, logits: NDArray[np.float64], class_names: Sequence[str]
+) -> NDArray[np.float64]:
+    """By how much the rule falls short of the network's margin for the class that the network says."""
+    columns = [f"rule_{name}" for name in class_names]
+    ruled = cells.reindex(columns=columns).to_numpy(dtype=np.float64)
+    said = logits.argmax(1)[:, None]
+    return np.asarray(np.take_along_axis(_margins(logits) - ruled, said, 1)[:, 0])
+
+
+def _margins(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each class's logit minus the log-sum-exp of the others, ``(n, k)``."""
+    places = range(logits.shape[1])
+    rests = [logsumexp(np.delete(logits, k, axis=1), axis=1) for k in places]
+    return np.asarray(logits - np.stack(rests, axis=1))
 
 
 def _entry(

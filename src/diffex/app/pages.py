@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from diffex.app.listing import ORDERS, labels_of, list_cells
+from diffex.app.listing import labels_of, list_cells, orders_of
 from diffex.app.questions import CellsQuestion
 from diffex.app.sliders import sliders_of
 from diffex.report.colours import RGB_NAMES, hue_names
@@ -87,7 +87,7 @@ def cells_page(run: Salvaged, question: CellsQuestion, unusual: list[float] | No
         **_common(run),
         page="cells",
         listing=list_cells(run.explanation, question, unusual),
-        orders=ORDERS,
+        orders=orders_of(run.explanation),
         labels=labels_of(run.explanation),
         question=question,
         waiting=unusual is None,

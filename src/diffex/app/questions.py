@@ -8,7 +8,7 @@ CellName = Annotated[str, Field(pattern=r"^(run|drop)-[0-9]{1,9}$")]
 PageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 Number = Annotated[int, Field(ge=0, lt=2**53)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Order = Literal["target", "other", "unsure", "wrong", "unusual"]
+Order = Literal["target", "other", "unsure", "wrong", "unusual", "disputed"]
 
 
 class EditQuestion(BaseModel):

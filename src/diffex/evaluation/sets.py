@@ -33,12 +33,28 @@ def open_fkhr(folder: Path, split: str) -> Images:
     Images
         Classes ``negative`` and ``positive``, grouped by well, with nucleus masks.
     """
-    return open_images(
-        folder / "cells.csv",
-        columns={"path": "file", "label": "label", "group": "well", "mask": "mask"},
-        where={"split": [split], "label": ["negative", "positive"]},
-        channel_names=("FKHR", "DNA"),
-    )
+    return _fkhr(folder, {"split": [split], "label": ["negative", "positive"]})
+
+
+def open_fkhr_doses(folder: Path) -> Images:
+    """Open the untreated and the dosed wells of bbbc013_fkhr, of both sides.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the set.
+
+    Returns
+    -------
+    Images
+        Classes ``dose`` and ``negative``, grouped by well, with nucleus masks; rows as in `cells.csv`.
+    """
+    return _fkhr(folder, {"label": ["negative", "dose"]})
+
+
+def _fkhr(folder: Path, where: dict[str, list[str]]) -> Images:
+    columns = {"path": "file", "label": "label", "group": "well", "mask": "mask"}
+    return open_images(folder / "cells.csv", columns=columns, where=where, channel_names=("FKHR", "DNA"))
 
 
 def open_jurkat(folder: Path, split: str) -> Images:

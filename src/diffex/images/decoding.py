@@ -16,6 +16,7 @@ from diffex.images import refusals
 from diffex.images.headers import Header, read_header
 from diffex.images.ome_zarr import read_zarr
 from diffex.images.tiff import read_stack
+from diffex.images.vendor import read_vendor
 
 
 @final
@@ -47,7 +48,8 @@ def read_image(path: Path) -> DecodedImage:
     Parameters
     ----------
     path : Path
-        PNG, JPEG, TIFF, or the folder of an OME-Zarr image. Palettes become RGB; TIFF pages become channels.
+        PNG, JPEG, TIFF, a vendor's file, or the folder of an OME-Zarr image. Palettes become RGB; TIFF pages
+        become channels.
 
     Returns
     -------
@@ -179,6 +181,8 @@ def _decode(path: Path, header: Header) -> NDArray[Any]:
         return read_stack(path)
     if header.format == "zarr":
         return read_zarr(path)
+    if header.format == "vendor":
+        return read_vendor(path)
     # The plugins are called directly: content decides, and no format that is not expected is tried.
     plugin = PngImageFile if header.format == "png" else JpegImageFile
     with plugin(path) as image:

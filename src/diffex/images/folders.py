@@ -9,8 +9,9 @@ from diffex.base.errors import InputError
 from diffex.images import ome_zarr
 from diffex.images.listing import Listing
 from diffex.images.naming import clean_text, shown
+from diffex.images.vendor import VENDOR_SUFFIXES
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"}) | VENDOR_SUFFIXES
 _SPLIT_NAMES = frozenset({"train", "test", "val", "valid", "validation"})
 _log = logging.getLogger("diffex")
 
@@ -22,7 +23,7 @@ def list_folder(root: Path) -> Listing:
     ----------
     root : Path
         With one sub-folder per class (searched to any depth), or with the images themselves.
-        Hidden files and files that are not PNG, JPEG, TIFF or OME-Zarr are ignored.
+        Hidden files and files that are not PNG, JPEG, TIFF, OME-Zarr or a vendor's are ignored.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from typing import BinaryIO, Literal, final
 from PIL.JpegImagePlugin import JpegImageFile
 
 from diffex.base.errors import DiffexError
-from diffex.images import ome_zarr, refusals, tiff
+from diffex.images import ome_zarr, refusals, tiff, vendor
 from diffex.images.stacks import StackHeader
 
 Layout = Literal["grey", "grey_alpha", "rgb", "rgb_alpha", "stack"]
@@ -34,8 +34,9 @@ class Header:
 
     Parameters
     ----------
-    format : {"png", "jpeg", "tiff", "zarr"}
-        Told by the first bytes, not by the suffix; a folder with Zarr's metadata is ``zarr``.
+    format : {"png", "jpeg", "tiff", "zarr", "vendor"}
+        Told by the first bytes, not by the suffix; a folder with Zarr's metadata is ``zarr``, and a file of
+        other bytes with the suffix of a microscope vendor is ``vendor``.
     size : (int, int)
         Height and width in pixels.
     channels : int
@@ -50,7 +51,7 @@ class Header:
         Micrometres per pixel, where the file says.
     """
 
-    format: Literal["png", "jpeg", "tiff", "zarr"]
+    format: Literal["png", "jpeg", "tiff", "zarr", "vendor"]
     size: tuple[int, int]
     channels: int
     layout: Layout
@@ -70,7 +71,7 @@ def read_header(path: Path) -> Header:
     Parameters
     ----------
     path : Path
-        A PNG, JPEG or TIFF file, or the folder of an OME-Zarr image.
+        A PNG, JPEG or TIFF file, one of a microscope's vendor, or the folder of an OME-Zarr image.
 
     Returns
     -------
@@ -105,6 +106,8 @@ def _read_header(path: Path) -> Header:
             return _jpeg_header(path, stream)
     if magic.startswith(_TIFF):
         return _stack_header("tiff", tiff.read_stack_header(path))
+    if vendor.is_vendor(path):
+        return _stack_header("vendor", vendor.read_vendor_header(path))
     raise refusals.unreadable(path, "its first bytes are of another format")
 
 
@@ -150,7 +153,7 @@ def _jpeg_header(path: Path, stream: BinaryIO) -> Header:
     return Header("jpeg", size, _CHANNELS[layout], layout, "uint8")
 
 
-def _stack_header(form: Literal["tiff", "zarr"], stack: StackHeader) -> Header:
+def _stack_header(form: Literal["tiff", "zarr", "vendor"], stack: StackHeader) -> Header:
     layout: Layout = "grey" if stack.channels == 1 else "stack"
     if stack.rgb and stack.channels in (3, 4):
         layout = "rgb" if stack.channels == 3 else "rgb_alpha"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from diffex.report.attribute import attribute_section
+from diffex.report.disagreements import disagreement_panel
 from diffex.report.facts import (
     METHODS,
     banners,
@@ -56,6 +57,7 @@ def lay_out(found: Salvaged, prefix: str) -> dict[str, Any]:
         "intervals": interval_words(summary),
         "rules": rule_panel(explanation.rules, summary["target"]),
         "traversals": traversal_figure(explanation),
+        "disputed": disagreement_panel(explanation),
         "asked": turns(explanation.tree),
         "gates": gate_rows(summary),
         "provenance": provenance(summary) if known else (),

@@ -61,7 +61,7 @@ EFFECTS = Contract(
 CELLS = Contract(
     "cells.parquet",
     _kinds(text="id", anything="label group"),
-    families={"logit_": "number", "code_": "number", "score_": "number"},
+    families={"logit_": "number", "code_": "number", "score_": "number", "rule_": "number"},
     key=("id",),
 )
 DOSE = Contract(

@@ -1,7 +1,7 @@
 """The rows of biology: doses, responders, what is first, organelles, confounds, files, many cells."""
 
 from diffex.evaluation.bench import SHIPPED, Task
-from diffex.evaluation.biology.doses import measure_doses
+from diffex.evaluation.biology.doses import measure_dose_attribute, measure_doses
 from diffex.evaluation.biology.first import measure_first
 from diffex.evaluation.biology.many import measure_many
 from diffex.evaluation.biology.mixtures import measure_mixtures
@@ -12,6 +12,12 @@ from diffex.evaluation.sets import FKHR
 
 BIOLOGY: tuple[Task, ...] = (
     Task("B1", "wortmannin series of bbbc013_fkhr, the measured ratio", (FKHR,), measure_doses),
+    Task(
+        "B1",
+        "wortmannin series, the top attribute of a model of the controls",
+        (FKHR,),
+        measure_dose_attribute,
+    ),
     Task("B2", "mixtures of real control and treated cells", (FKHR,), measure_mixtures),
     Task("B3", "which factor answers first, on planted cells", (), measure_first),
     Task("B4", "planted changes of organelles", (SHIPPED,), measure_organelles),

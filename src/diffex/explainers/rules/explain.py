@@ -23,6 +23,7 @@ from diffex.explainers.attributes import explain_concepts
 from diffex.explainers.preparing import shape_channel, target_index
 from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.directions import KIND, FactorMap, map_factors
+from diffex.explainers.rules.disagreements import disagreements
 from diffex.explainers.rules.factors import latent_factors, measured_factors
 from diffex.explainers.rules.interventions import Intervention, intervene
 from diffex.explainers.rules.learnt import Learnt, learn_factors
@@ -92,7 +93,8 @@ def explain_rules(images: Images, model: Model, config: RuleConfig) -> Explanati
         groups = None if images.groups is None else images.groups[~test]
         rules = discover(factors.rows(~test), margins[~test], names, groups, config.search())
         path = _path(factors, margins, test, config.seed)
-    tested = _fidelity(rules, images, factors, margins, test, config.seed)
+    tests, predicted = images.subset(np.flatnonzero(test)), rules.margins(factors)
+    tested = fidelity(predicted[test], margins[test], tests.labels, tests.groups, config.seed)
     rule = rules.of(names[target])
     if not rule.factors:
         raise InputError(
@@ -104,18 +106,19 @@ def explain_rules(images: Images, model: Model, config: RuleConfig) -> Explanati
     factor_map = map_factors(codes[~test], covariance, read.rows(~test))
     found = explain_concepts(images, model, config.edits(), factor_map.propose, ledger)
     with ledger.timed("interventions"):
-        tests = images.subset(np.flatnonzero(test))
         editor, requests = _edits(model, rule, factor_map, found, learnt, config.seed)
         judge = Judge(model.classifier, images.value_range, ledger)
         own = factors.rows(test).columns(factor_map.factors.names)
         shown = _intervene(tests, own, editor, requests, judge, rule, target, config)
     said = [*warnings(rules.rules, tested, shown), *found.summary["warnings"]]
+    apart, pictures = disagreements(tests, predicted[test], margins[test], names)
     head = {"method": "rules", "answer": answer(rule, tested, shown), "warnings": said}
     return replace(
         found,
         summary={**found.summary, **head},
-        rules=_kept(rules, tested, shown, factor_map, path, config),
-        examples=found.examples | _traversals(learnt, factor_map.factors.names),
+        cells=_told(found.cells, images.ids, predicted, names),
+        rules={**_kept(rules, tested, shown, factor_map, path, config), "disagreements": apart},
+        examples=found.examples | _traversals(learnt, factor_map.factors.names) | {"disagreements": pictures},
         config=config.model_dump(mode="json"),
         cost=ledger.summary(),
     )
@@ -169,12 +172,13 @@ def _path(factors: Factors, margins: FloatArray, test: NDArray[np.bool_], seed: 
     )  # fmt: skip
 
 
-def _fidelity(
-    rules: RuleSet, images: Images, factors: Factors, margins: FloatArray, test: NDArray[np.bool_], seed: int
-) -> Fidelity:
-    labels = None if images.labels is None else images.labels[test]
-    groups = None if images.groups is None else images.groups[test]
-    return fidelity(rules.margins(factors.rows(test)), margins[test], labels, groups, seed)
+def _told(
+    cells: pd.DataFrame, ids: Sequence[str], predicted: FloatArray, names: Sequence[str]
+) -> pd.DataFrame:
+    """Put what the rules say of each cell beside the classifier's logits."""
+    places = {name: i for i, name in enumerate(ids)}
+    own = predicted[[places[name] for name in cells["id"]]]
+    return cells.assign(**{f"rule_{name}": own[:, k] for k, name in enumerate(names)})
 
 
 def _edits(
