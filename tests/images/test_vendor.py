@@ -5,7 +5,7 @@ import builtins
 import numpy as np
 import pytest
 
-from diffex.base.errors import InputError
+from diffex.base.errors import InputError, MissingPartError
 from diffex.images import open_images
 from diffex.images.decoding import read_image
 from diffex.images.headers import read_header
@@ -77,7 +77,7 @@ def test_without_bioio_the_reader_is_named(tmp_path, monkeypatch):
         return real(name, *args, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(InputError, match=r"field.nd2 is read by bioio .* pip install bioio bioio-nd2"):
+    with pytest.raises(MissingPartError, match=r"field.nd2 is read by bioio .* pip install bioio bioio-nd2"):
         read_header(path)
 
 

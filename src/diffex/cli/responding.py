@@ -51,9 +51,8 @@ def responders(
     Example: diffex responders cells.csv --columns path=file,group=well --dose dose --run run --out answer
     """
     from diffex.classifiers import open_classifier
-    from diffex.explainers.claims import require_claimable
+    from diffex.explainers.claims import request_about, require_claimable
     from diffex.explainers.responders.config import ResponderConfig
-    from diffex.explainers.responders.respond import request_of
     from diffex.explainers.responders.respond import responders as respond
     from diffex.report.responders import render_responders
     from diffex.runs import read_run
@@ -63,7 +62,7 @@ def responders(
         seed=common.chosen_seed,
     )  # fmt: skip
     opened = images.open()
-    require_claimable(out, request_of(read_run(run), config, opened))
+    require_claimable(out, request_about("responders", read_run(run), opened, config))
     given = None if classifier is None else open_classifier(classifier)
     found = respond(opened, run, config, common.open_device(), given)
     found.save(out)

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from diffex.base.errors import FolderError
 from diffex.base.files import plain, read_json, write_json
+from diffex.images import Images
+from diffex.runs import Explanation
 from diffex.runs.folder import HEAD
 
 _NOTE = "request.json"
@@ -55,6 +59,37 @@ def require_claimable(folder: Path, request: Mapping[str, Any]) -> None:
             )
     elif content:
         raise _foreign(folder, content)
+
+
+def request_about(
+    command: str, explanation: Explanation, images: Images, config: BaseModel
+) -> dict[str, Any]:
+    """Describe a question about a run, for `claim`: another run, other cells or options are another request.
+
+    Parameters
+    ----------
+    command : str
+        Which question.
+    explanation : Explanation
+        The run.
+    images : Images
+        Of which cells.
+    config : BaseModel
+        What is asked.
+
+    Returns
+    -------
+    dict
+        That JSON can hold.
+    """
+    summary = explanation.summary
+    return {
+        "command": command,
+        "images": images.fingerprint(),
+        "model": summary["model"]["state_hash"],
+        "run": [summary["created"], summary["target"], summary["seed"]],
+        "config": config.model_dump(mode="json"),
+    }
 
 
 def require_free_model(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffex.base.errors import InputError
+from diffex.base.errors import MissingPartError
 from diffex.images import refusals
 from diffex.images.naming import shown
 from diffex.images.stacks import StackHeader, usable_names
@@ -53,8 +53,10 @@ def read_vendor_header(path: Path) -> StackHeader:
 
     Raises
     ------
+    MissingPartError
+        If bioio or its plugin is not installed.
     InputError
-        If bioio or its plugin is not installed, the file holds more than one image of channels, or it is
+        If the file holds more than one image of channels, or it is
         above 64 megapixels.
     """
     image = _opened(path)
@@ -106,10 +108,9 @@ def _opened(path: Path) -> Any:
         raise _not_installed(path) from error
 
 
-def _not_installed(path: Path) -> InputError:
+def _not_installed(path: Path) -> MissingPartError:
     suffix = path.suffix.lower()
-    return InputError(
+    return MissingPartError(
         f"{shown(path)} is read by bioio and its plugin for {suffix} files, which are not installed: "
         f"pip install bioio bioio-{suffix[1:]}, or save the image as OME-TIFF."
     )
-

@@ -9,6 +9,7 @@ import torch
 
 from diffex.base.devices import resolve_device
 from diffex.classifiers import Classifier
+from diffex.explainers.claims import request_about
 from diffex.explainers.edit import open_model_of
 from diffex.explainers.kept_columns import kept_columns
 from diffex.explainers.responders.batches import find_batches
@@ -104,37 +105,11 @@ def responders(
     )
 
 
-def request_of(explanation: Explanation, config: ResponderConfig, images: Images) -> dict[str, Any]:
-    """Describe what decides the result, so that an output folder is of one request.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        The run.
-    config : ResponderConfig
-        What is asked.
-    images : Images
-        Of which cells.
-
-    Returns
-    -------
-    dict
-        That JSON can hold.
-    """
-    return {
-        "command": "responders",
-        "images": images.fingerprint(),
-        "model": explanation.summary["model"]["state_hash"],
-        "target": explanation.summary["target"],
-        "config": config.model_dump(mode="json"),
-    }
-
-
 def _head(explanation: Explanation, run: Path, config: ResponderConfig, images: Images) -> dict[str, Any]:
     summary = explanation.summary
     return {
         "schema": 1,
-        "request": request_of(explanation, config, images),
+        "request": request_about("responders", explanation, images, config),
         "run": str(run),
         "target": summary["target"],
         "classifier": summary["classifier"]["state_hash"],

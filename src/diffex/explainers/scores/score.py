@@ -15,7 +15,7 @@ from diffex.base.devices import resolve_device
 from diffex.base.errors import FolderError
 from diffex.base.files import read_json, write_json
 from diffex.classifiers import Classifier
-from diffex.explainers.claims import claim
+from diffex.explainers.claims import claim, request_about
 from diffex.explainers.edit import open_model_of
 from diffex.explainers.responders.scoring import Followed, followed_attributes
 from diffex.explainers.scores.config import ScoreConfig
@@ -121,7 +121,7 @@ def score(
     model.check_images(images)
     if asked.effects:
         require_enough(images)
-    request = request_of(explanation, asked, images)
+    request = request_about("score", explanation, images, asked)
     claim(folder, request)
     if (folder / _HEAD).is_file():
         head = read_json(folder / _HEAD)
@@ -140,33 +140,6 @@ def score(
     write_json(folder / _HEAD, head)
     drop_parts(folder)
     return CellScores(folder, head, head["summary"])
-
-
-def request_of(explanation: Explanation, config: ScoreConfig, images: Images) -> dict[str, Any]:
-    """Describe what decides the result, so that an output folder is of one request.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        The run.
-    config : ScoreConfig
-        What is asked.
-    images : Images
-        Of which cells.
-
-    Returns
-    -------
-    dict
-        That JSON can hold.
-    """
-    summary = explanation.summary
-    return {
-        "command": "score",
-        "images": images.fingerprint(),
-        "model": summary["model"]["state_hash"],
-        "run": [summary["created"], summary["target"], summary["seed"]],
-        "config": config.model_dump(mode="json"),
-    }
 
 
 @final
