@@ -1,7 +1,8 @@
-"""Write the benchmark page: ``python scripts/write_benchmark_page.py RESULTS.json... [--out PAGE]``.
+"""Write the benchmark page: ``python scripts/write_benchmark_page.py [RESULTS.json...] [--out PAGE]``.
 
-Several files are merged: of a row id measured twice with one seed the file named last counts, and quick rows
-give way to full rows of the same id.
+The rows are kept beside the page, in a file of its name that ends in ``.json``, and new ones are merged into
+them: of a row id measured twice with one seed the file named last counts, and quick rows give way to full
+rows of the same id.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from diffex.base.errors import DiffexError, InputError
-from diffex.base.files import read_json, write_text
+from diffex.base.files import read_json, write_json, write_text
 from diffex.evaluation.rows import (
     REPORTED,
     Row,
@@ -123,12 +124,16 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def main(arguments: Sequence[str]) -> int:
     """Read, merge and write; an error is one sentence and exit code 2."""
-    parser = argparse.ArgumentParser(description="Write the benchmark page from results.json files.")
-    parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS")
+    parser = argparse.ArgumentParser(description="Write the benchmark page, with further results.json files.")
+    parser.add_argument("results", nargs="*", type=Path, metavar="RESULTS")
     parser.add_argument("--out", type=Path, default=_PAGE, metavar="PAGE")
     given = parser.parse_args(arguments)
     try:
-        write_text(given.out, page(merged(read_rows(path) for path in given.results)))
+        kept = given.out.with_suffix(".json")
+        files = [*([kept] if kept.exists() else []), *given.results]
+        rows = merged(read_rows(path) for path in files)
+        write_json(kept, [row.as_dict() for row in rows])
+        write_text(given.out, page(rows))
     except DiffexError as error:
         print(error, file=sys.stderr)
         return 2

@@ -62,6 +62,14 @@ def test_last_file_counts_and_full_rows_replace_quick_ones(write):
     assert "--only K8 --seed 0 --quick --out results" in text
 
 
+def test_rows_measured_before_are_kept(write):
+    write((False, [GOOD, BROKEN]))
+    text = write((False, [BAD]))
+    assert "| K7 | factors" in text and "| K8 | identity" in text
+    assert "- K9 could not be measured" in text
+    assert "factors" not in write((False, [replace(GOOD, what="owned anew")]))
+
+
 def test_condition_and_failure_are_said(write):
     text = write((False, [replace(GOOD, holds=False), BROKEN]))
     assert "wanted >= 7; a condition of the row is not met" in text
