@@ -1,18 +1,73 @@
-"""What the worker answers: pictures, logits and measurements as JSON can hold them, ready to show."""
+"""What the worker answers: pictures or pixels, logits and measurements, as JSON can hold them."""
 
+import base64
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from diffex.app.painting import paint, paint_change
+from diffex.app.questions import EditQuestion
 from diffex.app.studio import Edited, Look, Studio
 from diffex.effects.matrix import margin_of
 from diffex.measurements import Quantity
 from diffex.report.numbers import compact, percent, signed, signed_compact, unit
 
 
+def answer_of(studio: Studio, edited: Edited, question: EditQuestion) -> dict[str, Any]:
+    """Describe an edit in the form that was asked for.
+
+    Parameters
+    ----------
+    studio : Studio
+        The run.
+    edited : Edited
+        The cell before and after.
+    question : EditQuestion
+        What was asked.
+
+    Returns
+    -------
+    dict
+        As `edit_answer` or `pixel_answer`.
+    """
+    if question.form == "pixels":
+        return pixel_answer(studio, edited)
+    return edit_answer(studio, edited, question.channel)
+
+
+def pixel_answer(studio: Studio, edited: Edited) -> dict[str, Any]:
+    """Describe an edit for a program that shows grey values itself, such as napari.
+
+    Parameters
+    ----------
+    studio : Studio
+        The run, for names.
+    edited : Edited
+        The cell before and after.
+
+    Returns
+    -------
+    dict
+        As `edit_answer`, with ``pixels`` in place of pictures and maps: each a ``shape`` (c, h, w) and
+        ``float32``, its little-endian values in base 64; null where the run keeps no original.
+    """
+    picture = edited.cell.picture
+    return {
+        "name": edited.cell.name,
+        "depth": edited.depth,
+        "pixels": {
+            "original": None if picture is None else _grey_values(picture.numpy()),
+            "null": _grey_values(edited.null.pixels),
+            "edit": _grey_values(edited.edit.pixels),
+        },
+        **numbers(studio, edited.null, edited.edit),
+    }
+
+
 def edit_answer(studio: Studio, edited: Edited, channel: int | None) -> dict[str, Any]:
-    """Describe an edit.
+    """Describe an edit for a page.
 
     Parameters
     ----------
@@ -82,6 +137,11 @@ def numbers(studio: Studio, null: Look, edit: Look) -> dict[str, Any]:
             _row(q, float(null.measured[q.name]), float(edit.measured[q.name])) for q in studio.told
         ],
     }
+
+
+def _grey_values(pixels: NDArray[np.float32]) -> dict[str, Any]:
+    content = np.ascontiguousarray(pixels, dtype="<f4").tobytes()
+    return {"shape": list(pixels.shape), "float32": base64.b64encode(content).decode()}
 
 
 def _row(quantity: Quantity, before: float, after: float) -> dict[str, str]:

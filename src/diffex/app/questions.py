@@ -28,6 +28,8 @@ class EditQuestion(BaseModel):
         At full depth, as the run's own pictures, instead of few steps.
     channel : int, optional
         Show one channel; default all in colour.
+    form : {"pictures", "pixels"}, default "pictures"
+        Ready to show, or grey values for a program that shows them itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class EditQuestion(BaseModel):
     strengths: Annotated[tuple[Finite, ...], Field(max_length=64)] = ()
     full: bool = False
     channel: Annotated[int, Field(ge=0, lt=1024)] | None = None
+    form: Literal["pictures", "pixels"] = "pictures"
 
 
 class JobQuestion(BaseModel):

@@ -1,4 +1,4 @@
-"""The routes: two pages, edits, dropped images, thumbnails, one job, and news as server-sent events."""
+"""The routes: two pages, what the run is, edits, dropped images, thumbnails, one job, and news as events."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
+from diffex.app.about import about_run
 from diffex.app.desk import Desk, WorkerError
 from diffex.app.lru import Recent
 from diffex.app.pages import ASSETS, asset, cells_page, live_page
@@ -58,6 +59,10 @@ def _add_pages(app: FastAPI, run: Salvaged, desk: Desk) -> None:
     @app.get("/", response_class=HTMLResponse)
     async def live(cell: CellName | None = None) -> str:
         return live_page(run, cell)
+
+    @app.get("/about")
+    async def about() -> dict[str, Any]:
+        return about_run(run.explanation)
 
     @app.get("/favicon.ico", status_code=204)
     async def favicon() -> None:

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, final
 
-from diffex.app.answers import edit_answer
+from diffex.app.answers import answer_of
 from diffex.app.jobs import Jobs
 from diffex.app.painting import png
 from diffex.app.questions import EditQuestion
@@ -154,7 +154,7 @@ class Worker:
         self._guarded(
             [number for number, _ in batch],
             lambda: [
-                edit_answer(self._studio, edited, question.channel)
+                answer_of(self._studio, edited, question)
                 for edited, question in zip(self._studio.edit(questions, depth), questions, strict=True)
             ],
         )
