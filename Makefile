@@ -1,4 +1,5 @@
-# `make demo` and `make test` are all a newcomer needs; `make check` is what a contributor adds.
+# `make demo` and `make test` are all a newcomer needs; `make check` is what a contributor adds, `make docs` builds
+# the pages of docs/ into docs/_build/html.
 #   TORCH_INDEX=URL   take torch from another index, for example PyTorch's CPU builds
 #   PYTEST_ARGS=...   passed on to pytest, for example PYTEST_ARGS="tests/base -x"
 
@@ -9,13 +10,13 @@ TORCH_INDEX ?=
 PYTEST_ARGS ?=
 DEMO_OUT ?= demo
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: $(VENV)/.stamp-demo
 	$(BIN)/diffex demo --out $(DEMO_OUT)
 
 test: $(VENV)/.stamp-dev
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.stamp-dev
 	$(BIN)/ruff check
@@ -25,8 +26,12 @@ check: $(VENV)/.stamp-dev
 	$(BIN)/python scripts/check_sizes.py
 	$(BIN)/python scripts/check_docstrings.py
 
+# Runs the tutorials, so it takes some minutes; a warning is an error.
+docs: $(VENV)/.stamp-docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build docs/reference/generated .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.stamp-venv:
@@ -48,4 +53,8 @@ $(VENV)/.stamp-demo: pyproject.toml constraints.txt $(VENV)/.stamp-torch
 
 $(VENV)/.stamp-dev: pyproject.toml constraints.txt $(VENV)/.stamp-torch
 	$(PIP) install -q -c constraints.txt -e ".[all,dev]"
+	@touch $@
+
+$(VENV)/.stamp-docs: pyproject.toml constraints.txt $(VENV)/.stamp-torch
+	$(PIP) install -q -c constraints.txt -e ".[docs]"
 	@touch $@

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from diffex.images import images_from_arrays as images_from_arrays
     from diffex.images import open_images as open_images
     from diffex.measurements import measure as measure
+    from diffex.report.notebook import explanation_html as explanation_html
+    from diffex.report.notebook import responses_html as responses_html
     from diffex.report.rendering import render_report
 
     report = render_report
@@ -72,6 +74,7 @@ _FACE = {
     "explain_attributes": "diffex.explainers.attributes",
     "explain_rules": "diffex.explainers.rules.explain",
     "explain_semantics": "diffex.explainers.semantics.explain",
+    "explanation_html": "diffex.report.notebook",
     "fit_model": "diffex.generators.making",
     "images_from_arrays": "diffex.images",
     "measure": "diffex.measurements",
@@ -83,6 +86,7 @@ _FACE = {
     "read_tree": "diffex.concepts",
     "report": "diffex.report:render_report",
     "responders": "diffex.explainers.responders.respond",
+    "responses_html": "diffex.report.notebook",
     "score": "diffex.explainers.scores.score",
     "testing": "diffex.testing:",
 }

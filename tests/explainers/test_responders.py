@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -6,6 +7,7 @@ import pytest
 
 import diffex
 from diffex.base.errors import FolderError, InputError
+from diffex.explainers.claims import request_about
 from diffex.explainers.responders.batches import find_batches
 from diffex.explainers.responders.config import ResponderConfig
 from diffex.explainers.responders.curves import answer_curves
@@ -81,8 +83,23 @@ def test_what_answers_first_is_said_in_plain_words(answer):
     assert "failed a gate" in answer.warnings[0]
 
 
+def test_it_shows_itself_in_a_notebook(answer):
+    html = answer._repr_html_()
+    assert html.count("<svg") == len(answer.answers)
+    assert "answers first" in html
+    assert "<script" not in html
+
+
 def test_plates_and_wells_are_looked_at(answer):
     assert [one["batch"] for one in answer.head["confounds"]] == ["plate", "well"]
+
+
+def test_another_run_of_the_same_model_is_another_question(explained, dosed):
+    def asked(run):
+        return request_about("responders", run, dosed, ResponderConfig())
+
+    later = replace(explained, summary=explained.summary | {"created": "later"})
+    assert asked(explained) == asked(explained) != asked(later)
 
 
 def test_saved_tables_can_be_read_and_hold_no_formula(answer, tmp_path):

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffex.report.notebook import responses_html
 from diffex.report.responders import render_responders
 from diffex.report.svg import ResponsePoint, response_curve
 
@@ -30,13 +31,17 @@ def tables():
 
 
 @pytest.fixture
-def page(tmp_path):
+def head():
     share = {"batch_share": 0.5, "batch_q": 0.001, "condition_share": 0.1, "condition_q": 0.4}
     row = {"name": "a<b", "separates": "batch", **share}
-    head = {
+    return {
         "target": "drug", "dose": "nM", "controls": "nM 0", "first": "a<b", "warnings": ["One well."],
         "confounds": [{"batch": "plate", "confounded": False, "table": [row]}],
     }  # fmt: skip
+
+
+@pytest.fixture
+def page(tmp_path, head):
     file = render_responders(tmp_path / "responders.html", head, ("One.", "Two.", "Three."), tables())
     return file.read_text(encoding="utf-8")
 
@@ -49,6 +54,22 @@ def test_all_that_was_found_is_on_the_page(page):
     assert "1 more are in responders.csv" in page
     assert "a&lt;b" in page
     assert "a<b" not in page
+
+
+def test_a_notebook_shows_answer_and_curves(head, parse):
+    head["warnings"] = ["<script>alert(1)</script>"]
+    page = parse(responses_html(head, ("One.", "Two.", "<b>Three."), tables()))
+    assert page.tags.count("svg") == 2
+    for text in (
+        "One.",
+        "<b>Three.",
+        "<script>alert(1)</script>",
+        "a<b",
+        "answers first",
+        "departs from nM 5 on",
+    ):
+        assert text in page.text
+    assert not {"script", "b<", "link", "img"} & set(page.tags)
 
 
 def test_curve_fills_points_that_depart_and_joins_them_by_the_fit():

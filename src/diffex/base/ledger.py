@@ -1,12 +1,12 @@
 """What an answer cost: network evaluations by purpose, seconds, memory."""
 
-import resource
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, final
+
+from diffex.base.memory import peak_memory_mb
 
 
 @final
@@ -63,8 +63,6 @@ class CostLedger:
             ``nfe`` by purpose, ``nfe_total``, ``classifier_calls``, ``seconds`` by stage,
             ``seconds_total``, ``cpu_seconds_by_stage``, ``cpu_seconds``, ``peak_memory_mb``.
         """
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
         return {
             "nfe": dict(self.nfe),
             "nfe_total": sum(self.nfe.values()),
@@ -73,5 +71,5 @@ class CostLedger:
             "seconds_total": round(time.monotonic() - self._start, 2),
             "cpu_seconds_by_stage": {k: round(v, 2) for k, v in self.cpu.items()},
             "cpu_seconds": round(time.process_time() - self._start_cpu, 2),
-            "peak_memory_mb": round(peak, 1),
+            "peak_memory_mb": round(peak_memory_mb(), 1),
         }

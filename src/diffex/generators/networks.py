@@ -120,4 +120,4 @@ class Decoder(nn.Module):
         layout = functional.interpolate(layout, size=folded.shape[-2:], mode="bilinear", align_corners=False)
         folded = torch.cat([folded, layout.to(folded.dtype)], dim=1)
         raw = self.unet(folded, t * 1000, class_labels=code).sample
-        return functional.pixel_shuffle(raw, self.patch)[..., :height, :width].float()
+        return functional.pixel_shuffle(raw, self.patch)[..., :height, :width].float().contiguous()

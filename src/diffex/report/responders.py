@@ -67,13 +67,10 @@ def render_responders(
         The file.
     """
     doses, cells = tables["doses"], tables["responders"]
-    panels = [
-        _panel(row, doses[doses["name"] == row["name"]], head) for row in tables["answers"].to_dict("records")
-    ]
     page = {
         "head": head,
         "sentences": sentences,
-        "panels": panels,
+        "panels": response_panels(head, tables),
         "populations": [_population(row) for row in doses[doses["verdict"].notna()].to_dict("records")],
         "cells": [_cell(row) for row in cells.head(_SHOWN_CELLS).to_dict("records")],
         "more": max(0, len(cells) - _SHOWN_CELLS),
@@ -82,6 +79,25 @@ def render_responders(
     }
     write_text(file, page_environment().get_template("responders.html").render(page))
     return file
+
+
+def response_panels(head: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[Panel]:
+    """Draw every value against the dose.
+
+    Parameters
+    ----------
+    head, tables
+        As for `render_responders`.
+
+    Returns
+    -------
+    list of Panel
+        In the order of the answers.
+    """
+    doses = tables["doses"]
+    return [
+        _panel(row, doses[doses["name"] == row["name"]], head) for row in tables["answers"].to_dict("records")
+    ]
 
 
 def _panel(row: dict[Any, Any], doses: pd.DataFrame, head: Mapping[str, Any]) -> Panel:

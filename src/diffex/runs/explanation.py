@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, final
 
@@ -69,6 +70,10 @@ class Explanation:
     def __repr__(self) -> str:
         """Print the effects, ranked."""
         return "\n".join([_headline(self), "", *_ranked_lines(self.effects)])
+
+    def _repr_html_(self) -> str:
+        """Show itself in a notebook. How is the report's affair; the two meet on the package's face alone."""
+        return str(import_module("diffex").explanation_html(self))
 
     def save(self, folder: str | Path) -> Path:
         """Write the run folder.

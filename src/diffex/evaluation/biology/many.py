@@ -1,44 +1,20 @@
 """B7: 100,000 cells of a Zarr store scored by the command, killed on the way, and its memory."""
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
 
 import numpy as np
 import pandas as pd
 
-from diffex.base.errors import FolderError
 from diffex.evaluation.bench import Bench
+from diffex.evaluation.commands import DIFFEX, Ended, run_apart
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.stages import demo_run
 from diffex.images import Images, PlantedCells, images_from_arrays
 from diffex.images.store_writing import write_store
-
-_POLL_S = 0.2
-
-
-@final
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended.
-
-    Parameters
-    ----------
-    megabytes : float
-        Its peak memory.
-    printed : dict
-        What ``--json`` printed; empty where it was killed.
-    """
-
-    megabytes: float
-    printed: dict[str, Any]
 
 
 def measure_many(bench: Bench) -> Iterator[Measured]:
@@ -109,7 +85,7 @@ def repeated(cells: Images, count: int) -> Images:
 
 
 def score_store(store: Path, run: Path, out: Path, bench: Bench, *more: str, kill: bool = False) -> Ended:
-    """Score a store as a user does: this room may not import the one that takes commands.
+    """Score a store as a user does.
 
     Parameters
     ----------
@@ -120,7 +96,7 @@ def score_store(store: Path, run: Path, out: Path, bench: Bench, *more: str, kil
     *more : str
         Further options.
     kill : bool
-        Whether to kill it, without a word, once some cells are done.
+        Whether to kill it once some cells are done.
 
     Returns
     -------
@@ -132,23 +108,13 @@ def score_store(store: Path, run: Path, out: Path, bench: Bench, *more: str, kil
     FolderError
         If the command fails.
     """
-    command = [sys.executable, "-m", "diffex.cli", "score", str(store), "--run", str(run), "--out", str(out)]
+    words = [*DIFFEX, "score", str(store), "--run", str(run), "--out", str(out), "--json"]
+
+    def some_done() -> bool:
+        return kill and bool(list(out.glob(".parts/*.npy")))
+
     log = out.with_suffix(".json")
-    with log.open("w") as printed, log.with_suffix(".log").open("w") as errors:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            [*command, "--json", "--device", bench.device.type, *more], stdout=printed, stderr=errors
-        )
-        while kill and process.poll() is None and not list(out.glob(".parts/*.npy")):
-            time.sleep(_POLL_S)
-        if kill:
-            process.kill()
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode and not kill:
-        said = log.with_suffix(".log").read_text(encoding="utf-8").strip()[-300:]
-        raise FolderError(f"diffex score {store} failed, expected scores: {said}")
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Ended(usage.ru_maxrss * unit / 2**20, {} if kill else json.loads(log.read_text(encoding="utf-8")))
+    return run_apart([*words, "--device", bench.device.type, *more], log, some_done)
 
 
 def differ(one: pd.DataFrame, two: pd.DataFrame) -> float:

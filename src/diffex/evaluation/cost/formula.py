@@ -55,7 +55,7 @@ def exponent(sizes: FloatArray, costs: FloatArray) -> tuple[float, float]:
     Returns
     -------
     (float, float)
-        a and half the width of its 95 % interval.
+        a and half the width of its 95 % interval; both 0 where all costs are equal.
 
     Examples
     --------
@@ -63,5 +63,7 @@ def exponent(sizes: FloatArray, costs: FloatArray) -> tuple[float, float]:
     >>> round(a, 6)
     1.0
     """
+    if np.ptp(costs) == 0:  # the error of a fit to a constant is not defined
+        return 0.0, 0.0
     fit = stats.linregress(np.log(sizes), np.log(costs))
     return float(fit.slope), float(stats.t.ppf(0.975, len(sizes) - 2) * fit.stderr)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, final
 
@@ -55,6 +56,11 @@ class Responses:
     def __repr__(self) -> str:
         """Print the answer."""
         return "\n".join(self.summary)
+
+    def _repr_html_(self) -> str:
+        """Show itself in a notebook. How is the report's affair; the two meet on the package's face alone."""
+        tables = {name: getattr(self, name) for name in _TABLES}
+        return str(import_module("diffex").responses_html(self.head, self.summary, tables))
 
     @property
     def warnings(self) -> tuple[str, ...]:
