@@ -38,6 +38,15 @@ def test_a_step_along_a_concept_moves_its_own_score() -> None:
     assert (down[:, 1] < 0).all()
 
 
+def test_noise_of_idle_coordinates_is_not_enlarged() -> None:
+    """A direction with a small part along a coordinate that hardly varies is not read off that coordinate."""
+    random = np.random.default_rng(1)
+    codes = random.normal(size=(400, 2)) * [1.0, 0.01]
+    mixed = Concept("mixed", "test", "mixed", torch.tensor([1.0, 0.05]))
+    scores = score_axes(codes, [mixed], [1]).scores(codes)[:, 0]
+    assert np.corrcoef(scores, codes[:, 0])[0, 1] > 0.99
+
+
 def test_streaming_gives_the_same_scores_whatever_the_chunk() -> None:
     pixels = np.clip(_codes(50).astype(np.float32) / 20, 0, 1).reshape(50, 1, 1, 3)
     images = images_from_arrays(np.tile(pixels, (1, 1, 3, 1)), value_range=(0, 1), channel_names=["a"])

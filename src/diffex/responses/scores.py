@@ -20,7 +20,7 @@ FEWEST_CONTROLS = 20
 """Fewer control cells than this carry no standard deviation to measure in."""
 
 _CHUNK = 256
-_LOST = 0.5  # share of a direction outside all that controls span
+_RIDGE, _STILL = 0.1, 1e-6  # of the mean variance of a coordinate of the code
 
 
 @final
@@ -62,8 +62,9 @@ def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Seq
     """Fix the axes on control cells.
 
     The coordinate along a direction v is read by least squares in the metric of the controls' codes,
-    ``(z - mean) C^-1 v``, so that what merely varies together with v among controls does not count; then
-    it is divided by its standard deviation over controls.
+    ``(z - mean) (C + r I)^-1 v``, so that what merely varies together with v among controls does not count;
+    then it is divided by its standard deviation over controls. r is a tenth of the codes' mean variance: axes
+    of the code that hardly vary hold the encoder's noise, which the bare inverse would enlarge.
 
     Parameters
     ----------
@@ -96,11 +97,12 @@ def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Seq
         [sign * one.direction.double().numpy() for one, sign in zip(concepts, signs, strict=True)], axis=1
     )
     covariance = np.cov(codes, rowvar=False)
-    weights = np.linalg.lstsq(covariance, directions, rcond=1e-6)[0]
-    lost = np.linalg.norm(covariance @ weights - directions, axis=0) / np.linalg.norm(directions, axis=0)
-    if (lost > _LOST).any():
-        name = concepts[int(np.argmax(lost))].id
+    unit = np.trace(covariance) / len(covariance)
+    varied = (directions * (covariance @ directions)).sum(axis=0) / (directions**2).sum(axis=0)
+    if (varied <= _STILL * unit).any():
+        name = concepts[int(np.argmin(varied))].id
         raise InputError(f"Control cells do not vary along {name}, expected some spread: leave it out.")
+    weights = np.linalg.solve(covariance + _RIDGE * unit * np.eye(len(covariance)), directions)
     spread = ((codes - codes.mean(axis=0)) @ weights).std(axis=0, ddof=1)
     return ScoreAxes(tuple(one.id for one in concepts), codes.mean(axis=0), weights / spread)
 
