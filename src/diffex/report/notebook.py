@@ -31,11 +31,6 @@ def explanation_html(explanation: Explanation) -> str:
     -------
     str
         A ``div`` element with its own style; all text is escaped. `render_report` shows everything.
-
-    Examples
-    --------
-    >>> import diffex
-    >>> html = diffex.explanation_html(diffex.read_run("run"))  # doctest: +SKIP
     """
     summary = explanation.summary
     words = vocabulary(summary["method"])
