@@ -123,9 +123,10 @@ def list_cells(explanation: Explanation, question: CellsQuestion, unusual: Seque
     cells = explanation.cells
     logits = logits_of(explanation)
     target = list(explanation.summary["class_names"]).index(explanation.summary["target"])
-    margin = _margins(logits)[:, target]
+    margins = _margins(logits)
+    margin = margins[:, target]
     far = np.full(len(cells), np.nan) if unusual is None else np.array(unusual, dtype=np.float64)
-    keys = _keys(cells, logits, margin, far, explanation.summary["class_names"])[question.order]
+    keys = _keys(cells, logits, margins, target, far, explanation.summary["class_names"])[question.order]
     rows = np.argsort(np.nan_to_num(-keys, nan=0.0), kind="stable")
     if question.label:
         rows = rows[(cells["label"].astype(str) == question.label).to_numpy()[rows]]
@@ -157,7 +158,8 @@ def logits_of(explanation: Explanation) -> NDArray[np.float64]:
 def _keys(
     cells: pd.DataFrame,
     logits: NDArray[np.float64],
-    margin: NDArray[np.float64],
+    margins: NDArray[np.float64],
+    target: int,
     far: NDArray[np.float64],
     class_names: Sequence[str],
 ) -> dict[Order, NDArray[np.float64]]:
@@ -168,24 +170,25 @@ def _keys(
     if len(cells):
         against = logits.max(1) - np.take_along_axis(logits, own.clip(0)[:, None], 1)[:, 0]
         against[own < 0] = np.nan
+    margin = margins[:, target]
     return {
         "target": margin,
         "other": -margin,
         "unsure": -np.abs(margin),
         "wrong": np.where(np.isnan(against), -1.0, against),
         "unusual": far,
-        "disputed": _apart(cells, logits, class_names),
+        "disputed": _apart(cells, margins, class_names),
     }
 
 
 def _apart(
-    cells: pd.DataFrame, logits: NDArray[np.float64], class_names: Sequence[str]
+    cells: pd.DataFrame, margins: NDArray[np.float64], class_names: Sequence[str]
 ) -> NDArray[np.float64]:
     """By how much the rule falls short of the network's margin for the class that the network says."""
     columns = [f"rule_{name}" for name in class_names]
     ruled = cells.reindex(columns=columns).to_numpy(dtype=np.float64)
-    said = logits.argmax(1)[:, None]
-    return np.asarray(np.take_along_axis(_margins(logits) - ruled, said, 1)[:, 0])
+    said = margins.argmax(1)[:, None]
+    return np.asarray(np.take_along_axis(margins - ruled, said, 1)[:, 0])
 
 
 def _margins(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,12 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
-from diffex.report.colours import find_contrast
 from diffex.report.numbers import signed_compact
-from diffex.report.pictures import Figure, Strip, scale_words
-from diffex.report.strips import enlargement, plain_strip, scale_bar
+from diffex.report.pictures import Figure, Strip, plain_strips, scale_words
 from diffex.runs import Explanation
 
 
@@ -47,16 +43,7 @@ def _figure(explanation: Explanation, rows: list[dict[str, str]]) -> Figure | No
     pictures = explanation.examples.get("disagreements")
     if pictures is None or not len(pictures) or len(pictures) != len(rows):
         return None
-    images = explanation.summary["images"]
-    contrast = find_contrast(
-        pictures,
-        pictures,
-        np.zeros((0, *pictures.shape[1:])),
-        tuple(images["channel_names"]),
-        tuple(images["value_range"]),
-    )
-    bar, _ = scale_bar(images["size"][1], images["pixel_size_um"])
-    strip = plain_strip(pictures, contrast, bar, enlargement(pictures.shape[2:], 2 * len(pictures)))
+    (strip,) = plain_strips(explanation, pictures[None])
     columns = tuple((str(k), row["label"]) for k, row in enumerate(rows, 1))
     said = "; ".join(f"{k}: {row['id']}" for k, row in enumerate(rows, 1))
     caption = f"The cells of the table, with their labels. {scale_words(explanation)}"

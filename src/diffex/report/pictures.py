@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from diffex.report.colours import Contrast, find_contrast, hue_names
 from diffex.report.numbers import compact, short, signed_compact
-from diffex.report.strips import CellPictures, channel_strip, composite_strip, enlargement, scale_bar
+from diffex.report.strips import (
+    CellPictures,
+    channel_strip,
+    composite_strip,
+    enlargement,
+    plain_strip,
+    scale_bar,
+)
 from diffex.runs import Explanation
 
 Painter = Callable[[CellPictures], str]
@@ -115,6 +122,30 @@ def open_gallery(explanation: Explanation) -> Gallery:
     # A composite has three colours, each grey picture one, and so have, about, the difference maps.
     tiles = rows * (min(MOST_EDITS, len(examples["strengths"])) + 3) * (3 + grey_rows)
     return Gallery(explanation, contrast, enlargement(examples["original"].shape[2:], tiles))
+
+
+def plain_strips(explanation: Explanation, rows: NDArray[Any]) -> tuple[str, ...]:
+    """Draw pictures that are no edits, with one contrast and scale.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Whose channels, range and pixel size.
+    rows : ndarray, shape (r, s, c, h, w)
+        Pictures of each strip, from left to right.
+
+    Returns
+    -------
+    tuple of str
+        A ``data:image/png`` address per strip.
+    """
+    images, flat = explanation.summary["images"], rows.reshape(-1, *rows.shape[2:])
+    contrast = find_contrast(
+        flat, flat, np.zeros((0, *flat.shape)), tuple(images["channel_names"]), tuple(images["value_range"])
+    )
+    bar, _ = scale_bar(images["size"][1], images["pixel_size_um"])
+    factor = enlargement(flat.shape[2:], 3 * len(flat))
+    return tuple(plain_strip(row, contrast, bar, factor) for row in rows)
 
 
 @final

@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from diffex.effects.arrays import FloatArray, IntArray
+from diffex.effects.replication import replication_units
 from diffex.evaluation.attributes.fkhr import fkhr_model
 from diffex.evaluation.attributes.top import top_attribute
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.biology.cells import RATIO, fkhr_table
-from diffex.evaluation.resampling import bootstrap
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.sets import FKHR, open_fkhr, open_fkhr_doses
 from diffex.evaluation.stages import attribute_config, explained
@@ -26,6 +26,7 @@ from diffex.responses.trend import Trend, dose_trend
 _TARGET = "positive"
 _TOP_DOSE = 31.25
 _ROWS = "ABC"
+_RESAMPLES = 1000
 
 
 @final
@@ -164,13 +165,15 @@ def _agreement(table: pd.DataFrame, score: FloatArray, seed: int) -> Iterator[Me
 
 
 def _correlation(what: str, pairs: pd.DataFrame, wells: NDArray[np.str_], target: str, seed: int) -> Measured:
-    values, names = pairs.to_numpy(), np.unique(wells)
-    members = [np.flatnonzero(wells == name) for name in names]
+    values, units = pairs.to_numpy(), replication_units(len(pairs), wells)
 
-    def drawn(chosen: IntArray) -> float:
-        rows = np.concatenate([members[k] for k in chosen])
+    def correlation(rows: IntArray) -> float:
         return float(np.corrcoef(values[rows].T)[0, 1])
 
-    value, low, high = bootstrap(len(members), drawn, seed)
-    what = f"correlation of the top attribute's score and the ratio, {what}"
-    return Measured("B1", what, value, target, low, high, note=f"{len(names)} wells resampled")
+    drawn = [correlation(rows) for rows in units.resamples(_RESAMPLES, seed)]
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return Measured(
+        "B1", f"correlation of the top attribute's score and the ratio, {what}",
+        correlation(np.arange(len(pairs))), target, float(low), float(high),
+        note=f"{len(units.sizes)} wells resampled",
+    )  # fmt: skip

@@ -26,9 +26,7 @@ def measure_fits(bench: Bench) -> Iterator[Measured]:
         Median minutes, and fits whose gates all passed.
     """
     seeds = range(bench.seed, bench.seed + bench.size(3, 1))
-    yield from fit_rows(
-        [fkhr_model(replace(bench, seed=seed)) for seed in seeds], "C7", "<= 20", f"{cores()}"
-    )
+    yield from fit_rows([fkhr_model(replace(bench, seed=seed)) for seed in seeds], "C7", "<= 20", cores())
 
 
 def fit_rows(made: list[Fitted], row: str, target: str, where: str) -> Iterator[Measured]:
