@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from diffex.evaluation.attributes.null_runs import (
+    dealt,
     discoveries,
     finds_planted,
     planted_screen,
-    redrawn,
     share_of_runs,
     sign_flipped,
 )
@@ -38,15 +38,18 @@ def test_random_directions_are_rarely_found(space):
     found = []
     for seed in range(12):
         screen = planted_screen(*space, 0.3, seed)
-        found.append(len(discoveries(screen, *redrawn(np.arange(80, 148), 16, seed), seed)) > 0)
+        deal = np.split(np.arange(80, 148), [12, 20])
+        found.append(len(discoveries(screen, *deal, seed)) > 0)
     assert np.mean(found) <= 0.2
 
 
-def test_deal_shares_nothing(space):
-    dealt = redrawn(np.arange(200), 100, 3)
-    assert [len(part) for part in dealt] == [80, 20, 48]
-    assert len(set(np.concatenate(dealt))) == 148
-    assert redrawn(np.arange(200), 100, 3)[0].tolist() == dealt[0].tolist()
+def test_no_direction_is_tested_in_two_runs():
+    first, second = dealt(0, 3), dealt(1, 4)
+    assert [len(part) for part in first] == [80, 20, 48]
+    assert len(set(np.concatenate(first))) == 148
+    assert not set(first[0]) & set(np.concatenate(second))
+    assert max(second[0]) == 200 + 2 * 80 - 1
+    assert dealt(0, 3)[1].tolist() == first[1].tolist()
 
 
 def test_sign_flips_leave_no_mean_effect_to_find(space):

@@ -34,7 +34,7 @@ def semantics(
     domain: Annotated[str | None, typer.Option(help="What the images show, for the describer.")] = None,
     target: Annotated[str | None, typer.Option(help="Class to explain.", show_default="the last")] = None,
     count: Annotated[int, typer.Option("--images", min=12, help="How many images are edited.")] = 32,
-    search: Annotated[str, typer.Option(help="race, or exact: every phrase on every image.")] = "race",
+    search: Annotated[str, typer.Option(help="race, rank (order only), or exact.")] = "race",
     force: Force = False,
     common: Common,
 ) -> None:
@@ -54,8 +54,8 @@ def semantics(
     from diffex.generators.text.model import open_text_model
     from diffex.report import render_report
 
-    if search not in ("race", "exact"):
-        raise InputError(f"--search got {search!r}, expected race or exact.")
+    if search not in ("race", "rank", "exact"):
+        raise InputError(f"--search got {search!r}, expected race, rank or exact.")
     opened, explained = open_with_classifier(images, classifier)
     if explained is None:
         raise InputError("--classifier is missing: name the classifier to explain.")

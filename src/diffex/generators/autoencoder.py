@@ -271,8 +271,7 @@ class DiffusionAutoencoder(nn.Module):
                 f"{folder} is damaged: generator.json and generator.safetensors do not fit together; "
                 "fit the generator again."
             ) from error
-        laid_out: DiffusionAutoencoder = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return laid_out.eval().requires_grad_(False)
+        return model.to(device).eval().requires_grad_(False)
 
 
 def _from_description(values: dict[str, Any]) -> DiffusionAutoencoder:

@@ -100,6 +100,16 @@ def test_a_race_gives_effects_of_all_phrases_from_fewer_edits(
     assert np.allclose(part.loc[same, "total"], full.loc[part.index[same], "total"], atol=1e-4)
 
 
+def test_an_order_calls_nothing_says_so_and_costs_less(explained, small_cells, small_classifier, text_model):
+    given = small_cells, small_classifier, text_model, TREE
+    ranked = explain_semantics(*given, config(search="rank", images=24), address="tiny")
+    assert not ranked.effects["significant"].any()
+    assert "nothing was tested" in " ".join(ranked.summary["answer"])
+    assert ranked.cost["nfe"]["edits"] <= explained.cost["nfe"]["edits"]  # of half as many images
+    groups = ranked.effects.groupby("edit")["n"]
+    assert all(n.is_monotonic_decreasing for _, n in groups)
+
+
 def test_the_null_edit_is_the_image(explained):
     assert np.abs(explained.examples["null"] - explained.examples["original"]).max() < 1e-5
 

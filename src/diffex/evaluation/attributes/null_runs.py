@@ -14,6 +14,11 @@ from diffex.effects.replication import selection_half
 from diffex.evaluation.attributes.screens import Screen
 from diffex.explainers.significance import NULL_DIRECTIONS, NULL_IMAGES
 
+TESTED = 80
+"""Random directions that a null run calls concepts."""
+BANK = 200
+"""Random directions that calibrate, dealt anew to every run."""
+
 _RANDOM_SHARE = 0.2  # of the pool, as in an explanation
 _IMAGE_SPREAD = 0.3
 _RENDER_NOISE = 0.05
@@ -99,28 +104,28 @@ def tested_table(
     return table.assign(concept=kept[table["concept"].to_numpy(dtype=np.int64)])
 
 
-def redrawn(positions: IntArray, concepts: int, seed: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Deal random directions out: some are called concepts, others calibrate.
+def dealt(run: int, seed: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Give a run directions of its own to test, and calibrating ones from a bank that runs share.
+
+    Were the tested ones dealt from one small matrix, its most extreme direction would be found in every run
+    that it is dealt to, and the share of runs would have no binomial error.
 
     Parameters
     ----------
-    positions : ndarray of int
-        Of random directions.
-    concepts : int
-        Size of the pool; a fifth of it calibrates.
+    run : int
+        Which.
     seed : int
-        Of the deal.
+        Of the deal from the bank, the first directions of the matrix.
 
     Returns
     -------
     (ndarray of int, ndarray of int, ndarray of int)
-        Tested, calibrating, calibrating beside the pool; they share none.
+        Tested, calibrating (as many as in an explanation of 100 concepts), calibrating beside the pool; they
+        share none.
     """
-    calibrating = max(8, round(_RANDOM_SHARE * concepts))
-    tested = min(concepts, len(positions)) - calibrating
-    order = np.random.default_rng(seed).permutation(positions)
-    tested_, rest = order[:tested], order[tested:]
-    return tested_, rest[:calibrating], rest[calibrating : calibrating + NULL_DIRECTIONS]
+    start, pooled = BANK + run * TESTED, TESTED // 4
+    order = np.random.default_rng(seed).permutation(BANK)
+    return np.arange(start, start + TESTED), order[:pooled], order[pooled : pooled + NULL_DIRECTIONS]
 
 
 def sign_flipped(screen: Screen, seed: int) -> Screen:

@@ -19,10 +19,12 @@ from diffex.effects.nulls import random_directions
 from diffex.evaluation.attributes.chorus import blinkered
 from diffex.evaluation.attributes.fkhr import fkhr_model
 from diffex.evaluation.attributes.null_runs import (
+    BANK,
+    TESTED,
+    dealt,
     discoveries,
     finds_planted,
     planted_screen,
-    redrawn,
     share_of_runs,
     sign_flipped,
 )
@@ -44,7 +46,6 @@ from diffex.generators import DiffusionAutoencoder
 from diffex.generators.model import Model
 from diffex.images import Images, sample
 
-_POOL = 100
 _VISIBLE = 0  # the channel that blinkered classifiers see
 _QUIET = 0.02
 _HARDLY = 0.05
@@ -68,8 +69,9 @@ def measure_nulls_planted(bench: Bench) -> Iterator[Measured]:
     voices = {name: model.classifier for name, model in models.items()}
     target = voices["linear"].card.class_names.index(TARGET)
     cells = planted(bench.size(128, 32), 7000 + bench.seed)
-    screens = random_screens(bench, cells, generator, voices, target)
-    yield _random_runs(bench, "planted cells", screens)
+    runs = bench.size(50, 5)
+    screens = random_screens(bench, cells, generator, voices, target, runs)
+    yield _random_runs(bench, "planted cells", screens, runs)
     yield from _unseen(bench, cells, generator, voices, target)
     pool = _pool_screens(bench, models["linear"], voices, target)
     yield _flipped_runs(bench, "planted cells", pool["linear"])
@@ -92,10 +94,10 @@ def measure_nulls_fkhr(bench: Bench) -> Iterator[Measured]:
     """
     model = fkhr_model(bench).model
     test = open_fkhr(bench.real(FKHR), "test")
-    cells = sample(test, bench.size(128, 32), bench.seed)
     target = model.classifier.card.class_names.index("positive")
-    screens = random_screens(bench, cells, model.generator, {"fkhr": model.guide}, target)
-    yield _random_runs(bench, FKHR, screens)
+    runs = bench.size(100, 5)
+    screens = random_screens(bench, test, model.generator, {"fkhr": model.guide}, target, runs)
+    yield _random_runs(bench, FKHR, screens, runs)
     screen = concept_screen(bench, test, model, attribute_config(bench, "positive"))
     yield _flipped_runs(bench, FKHR, screen)
 
@@ -106,36 +108,39 @@ def random_screens(
     generator: DiffusionAutoencoder,
     voices: Mapping[str, Classifier],
     target: int,
+    runs: int,
 ) -> dict[str, Screen]:
-    """Render random directions once, and ask every classifier.
+    """Render random directions once, for null runs that share no tested direction; ask every classifier.
 
     Parameters
     ----------
     bench : Bench
         Seed, stages, size of the run.
     cells : Images
-        To be edited.
+        A few of them are edited.
     generator : DiffusionAutoencoder
         The renderer.
     voices : mapping of str to Classifier
         Differentiable.
     target : int
         Index of the class.
+    runs : int
+        Runs that each classifier will have; `dealt` says which directions are whose.
 
     Returns
     -------
     dict of str to Screen
-        One per classifier, of 200 random directions.
+        One per classifier.
     """
-    count = bench.size(200, 40)
+    count, some = BANK + runs * TESTED, sample(cells, bench.size(32, 16), bench.seed)
 
     def directions(ground: Ground) -> list[Concept]:
         drawn = random_directions(ground.metric, ground.covariance, ground.size, count, bench.seed + 77)
         return as_concepts(drawn, "random")
 
-    content = [cells.fingerprint(), generator.state_hash(), count, bench.seed]
+    content = [some.fingerprint(), generator.state_hash(), count, bench.seed]
     return voiced_screens(
-        bench, "randoms", lambda: ground_of(cells, generator, bench.seed), directions, voices, target, content
+        bench, "randoms", lambda: ground_of(some, generator, bench.seed), directions, voices, target, content
     )
 
 
@@ -160,17 +165,14 @@ def as_concepts(directions: FloatArray, kind: str) -> list[Concept]:
     ]
 
 
-def _random_runs(bench: Bench, where: str, screens: Mapping[str, Screen]) -> Measured:
+def _random_runs(bench: Bench, where: str, screens: Mapping[str, Screen], runs: int) -> Measured:
     found = []
-    each = max(1, bench.size(200, 20) // len(screens))
     for name, screen in screens.items():
-        for run in range(each):
+        for run in range(runs):
             seed = derive_seed("random runs", name, run, bench.seed) % 2**31
-            found.append(
-                len(discoveries(screen, *redrawn(np.flatnonzero(screen.random), _POOL, seed), seed)) > 0
-            )
+            found.append(len(discoveries(screen, *dealt(run, seed), seed)) > 0)
     value, low, high, target = share_of_runs(np.array(found))
-    note = f"{len(found)} runs, directions and halves redrawn from {len(screens)} cached matrices"
+    note = f"{len(found)} runs of {len(screens)} classifiers, each with {TESTED} directions of its own"
     what = f"random directions called concepts, {where}: share of runs with a discovery"
     return Measured("A6", what, value, target, low, high, note=note)
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from diffex.concepts import Node
 from diffex.concepts.measurable import column_of
 from diffex.effects.arrays import SIGNS, FloatArray
-from diffex.effects.intervals import mean_intervals
+from diffex.effects.intervals import mean_intervals, standard_errors
+from diffex.effects.replication import replication_units
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.measurements import Quantity
 
@@ -34,7 +35,8 @@ class Checks:
     on_low : ndarray, shape (K, 2)
         Lower end of its 95 % interval.
     off_target : ndarray, shape (K, 2)
-        Absolute value of the mean change, averaged over the others, in standard deviations.
+        Size of the mean change beyond what its standard error explains, averaged over the others, in standard
+        deviations.
     verdict : ndarray of str, shape (K, 2)
         ``done``, ``failed`` (too little of what was asked for), ``leaks`` (too much else), or ``unchecked``
         (nothing measures the phrase, so nobody knows).
@@ -97,7 +99,10 @@ def check_edits(
         sense = np.array(SIGNS) * (1 if node.rises else -1)
         found = mean_intervals(scaled[..., own] * sense, None if groups is None else groups[rows])
         on[k], low[k] = found.value, found.low
-        off[k] = np.abs(scaled[..., others].mean(axis=0)).mean(axis=1)
+        units = replication_units(len(rows), None if groups is None else groups[rows])
+        besides = scaled[..., others].reshape(len(rows), -1)
+        squared = besides.mean(axis=0) ** 2 - standard_errors(besides, units) ** 2
+        off[k] = np.sqrt(np.clip(squared, 0, None)).reshape(2, -1).mean(axis=1)
         verdict[k] = [_verdict(*values, config) for values in zip(on[k], low[k], off[k], strict=True)]
     return Checks(column, on, low, off, verdict)
 

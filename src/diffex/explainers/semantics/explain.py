@@ -11,7 +11,7 @@ from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, align_labels
 from diffex.concepts import Concept, ConceptTree
 from diffex.effects.matrix import margin_of
-from diffex.explainers.semantics.checking import check_edits, own_effects
+from diffex.explainers.semantics.checking import DONE, check_edits, own_effects
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.edits import PhraseEdits, edits_of
 from diffex.explainers.semantics.preparing import prepare_subject
@@ -79,7 +79,7 @@ def explain_semantics(
         raced = search(tree, edits, target, config)
     with ledger.timed("statistics"):
         table = assess(tree, edits, known, real, chosen.groups, target, config)
-    best = _best(table, edits.concepts, config.top)
+    best = _best(table, edits.concepts, config)
     with ledger.timed("examples"):
         dose = dose_table(subject, best, target, chosen.groups, config)
         measured = measured_table(edits, best, known, real.std(axis=0).to_numpy(), chosen.groups)
@@ -153,10 +153,13 @@ def assess(
     return ranked(tree, nodes, edits, checks, Outcome(total, own, scale), groups, target, config)
 
 
-def _best(table: pd.DataFrame, concepts: tuple[Concept, ...], top: int) -> list[tuple[Concept, int]]:
-    """The best significant phrases with their better sign; where there is none, nothing is shown."""
+def _best(
+    table: pd.DataFrame, concepts: tuple[Concept, ...], config: SemanticConfig
+) -> list[tuple[Concept, int]]:
+    """The best phrases that are significant, or checked where nothing is tested, with their better sign."""
     by_id = {c.id: c for c in concepts}
-    good = table[table["significant"]].drop_duplicates("concept").head(top)
+    shown = table["edit"] == DONE if config.search == "rank" else table["significant"]
+    good = table[shown].drop_duplicates("concept").head(config.top)
     return [(by_id[row["concept"]], int(row["sign"])) for row in good.to_dict("records")]
 
 

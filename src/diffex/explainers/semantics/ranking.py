@@ -121,15 +121,16 @@ def ranked(
     Returns
     -------
     DataFrame
-        A row per phrase and sign, by rank: significant rows first, then by size of the effect; edits that
-        failed or leak come last.
+        A row per phrase and sign, by rank: significant rows first, then those measured on most images, then
+        by size of the effect; edits that failed or leak come last.
     """
     already = edits.subject.null_logits.argmax(1) == target
     rows, p, arbitrary = [], np.full((len(nodes), 2), np.nan), outcome.arbitrary()
     for k, node in enumerate(nodes):
         found, seen = outcome.interval(k, groups)
         tested = p_beyond(found, config.least_effect * outcome.scale, arbitrary)
-        dropped = len(seen) < len(already)  # it counts, but what was measured in part is never called
+        # It counts, but what was measured in part is never called, and an order calls nothing.
+        dropped = len(seen) < len(already) or config.search == "rank"
         p[k] = np.where(checks.done[k], 1.0 if dropped else tested, np.nan)
         flips = (edits.logits[k, seen].argmax(-1) == target)[~already[seen]]  # (m, 2)
         for side, sign in enumerate(SIGNS):
@@ -166,7 +167,7 @@ def _tree_q(tree: ConceptTree, nodes: tuple[Node, ...], p: FloatArray) -> FloatA
 
 def _by_rank(table: pd.DataFrame) -> pd.DataFrame:
     size = table["effect"].abs()
-    order = np.lexsort((-size, ~table["significant"], table["edit"] != "done"))
+    order = np.lexsort((-size, -table["n"], ~table["significant"], table["edit"] != "done"))
     table = table.iloc[order].reset_index(drop=True)
     rank = np.arange(1, len(table) + 1)
     ends = table[["ci_low", "ci_high"]].to_numpy()

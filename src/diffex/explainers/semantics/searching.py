@@ -1,11 +1,13 @@
 """Which phrases are edited into which images: all into all, or a race."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from diffex.concepts import ConceptTree
 from diffex.effects.arrays import FloatArray, IntArray
 from diffex.effects.matrix import margin_of
-from diffex.effects.tree_race import RaceSettings, race_tree
+from diffex.effects.tree_race import RANK_ALONE, RaceSettings, race_tree
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.edits import PhraseEdits
 
@@ -58,6 +60,7 @@ def search(tree: ConceptTree, edits: PhraseEdits, target: int, config: SemanticC
         return np.asarray(edits.effects(target)[np.ix_(place[nodes], rows)])
 
     scale = float(margin_of(edits.subject.null_logits, target).std())
-    settings = RaceSettings(top=config.top, matter=config.least_effect * scale, seed=config.seed)
+    settings = RaceSettings(matter=config.least_effect * scale) if config.search == "race" else RANK_ALONE
+    settings = replace(settings, top=config.top, seed=config.seed)
     race = race_tree(parents_of(tree), editable, measure, images, settings)
     return sum(state == "kept" for state in race.states)

@@ -69,7 +69,8 @@ def summarise(
         "target": config.target,
         "class_names": list(card.class_names),
         "seed": config.seed,
-        "answer": answer(table, config.target, config.q),
+        "answer": (order(table, config.target) if config.search == "rank"
+                   else answer(table, config.target, config.q)),
         "classifier": classifier_part(classifier, None),
         "model": {
             "address": address, "state_hash": model.state_hash(),
@@ -126,6 +127,30 @@ def answer(table: pd.DataFrame, target: str, q: float) -> list[str]:
         f"Most moves “{best['name']}”: it changes the logit margin by {best['effect']:+.2f} "
         f"({best['ci_low']:+.2f} to {best['ci_high']:+.2f}).",
         counted,
+    ]
+
+
+def order(table: pd.DataFrame, target: str) -> list[str]:
+    """Say which phrases come first where nothing was tested.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Ranked effects.
+    target : str
+        The class explained.
+
+    Returns
+    -------
+    list of str
+        Two sentences.
+    """
+    leaders = table.loc[table["edit"] == DONE, "name"].head(3).tolist()
+    said = f"in this order, {_listed(leaders)}" if leaders else "no phrase whose edit could be checked"
+    return [
+        f"Most move the classifier's score for {target}: {said}.",
+        f"This is an order of phrases edited into at most {int(table['n'].max())} images; nothing was tested "
+        "(search race or exact).",
     ]
 
 
