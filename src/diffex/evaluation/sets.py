@@ -15,6 +15,7 @@ FKHR = "bbbc013_fkhr"
 JURKAT = "jurkat_cellcycle"
 BCCD = "bccd_cells"
 CIFAR = "cifar_photos"
+FASHION = "fashion_mnist_small"
 NUCLEI = "bbbc039_nuclei"
 
 
@@ -128,7 +129,7 @@ def open_bccd(folder: Path, split: str) -> Images:
 
 
 def open_pair(folder: Path, split: str, names: tuple[str, str]) -> Images:
-    """Open two classes of cifar_photos.
+    """Open two classes of cifar_photos or fashion_mnist_small.
 
     Parameters
     ----------

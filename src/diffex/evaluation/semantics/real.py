@@ -1,0 +1,217 @@
+"""S7: on real images, does a text model of one's own find the phrases that a person would name."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffex.concepts import ConceptTree, Node
+from diffex.concepts.captions import measured_captions
+from diffex.concepts.describers import OfflineDescriber
+from diffex.effects.arrays import FloatArray
+from diffex.effects.intervals import mean_interval
+from diffex.evaluation.bench import FIT_ROOMS, RUN_ROOMS, Bench, code_hash
+from diffex.evaluation.pictures import save_grid
+from diffex.evaluation.rows import Measured
+from diffex.evaluation.sets import BCCD, FASHION, open_bccd, open_pair
+from diffex.evaluation.stages import black_box
+from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.explain import explain_semantics
+from diffex.generators.text.making import fit_text, text_config
+from diffex.generators.text.model import TextModel
+from diffex.images import Images, sample
+from diffex.runs import Explanation, read_run, write_run
+
+_TOP = 3
+_SLEEVES = "sleeves"
+_CLEAR = 0.5  # standard deviations of the pixel measurement, from the mean
+
+
+@final
+@dataclass(frozen=True)
+class _Case:
+    """A set, the class explained, and what a person would say of it.
+
+    Parameters
+    ----------
+    open : callable
+        Gives ``train`` or ``test``.
+    target : str
+        The class.
+    named : tuple of str
+        Phrases that a person would name.
+    pixel : callable
+        ``(n,)`` numbers from ``(n, c, h, w)`` pixels, higher where such a phrase is true.
+    pixel_words : str
+        What it measures.
+    tree, captions : callable
+        Phrases of the set, and what is true of each image.
+    """
+
+    open: Callable[[Bench, str], Images]
+    target: str
+    named: tuple[str, ...]
+    pixel: Callable[[Tensor], FloatArray]
+    pixel_words: str
+    tree: Callable[[Images], ConceptTree]
+    captions: Callable[[Images, ConceptTree], list[tuple[str, ...]]]
+
+
+def sleeves(x: Tensor) -> FloatArray:
+    """Measure what lies beside the body of a garment, in its lower half.
+
+    Parameters
+    ----------
+    x : Tensor
+        ``(n, c, h, w)`` grey values.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Mean of the outer quarters of the width, from the middle of the height to its lower fifth.
+    """
+    height, width = x.shape[2:]
+    rows = x[:, :, height // 2 : height - height // 5]
+    sides = torch.cat([rows[..., : width // 4], rows[..., width - width // 4 :]], dim=-1)
+    return np.asarray(sides.double().mean(dim=(1, 2, 3)))
+
+
+def darkness(x: Tensor) -> FloatArray:
+    """Measure how much less red and green than blue the middle of a picture is: a stained nucleus.
+
+    Parameters
+    ----------
+    x : Tensor
+        ``(n, 3, h, w)`` red, green, blue.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Mean over the central half of each side.
+    """
+    height, width = x.shape[2:]
+    middle = x[:, :, height // 4 : height - height // 4, width // 4 : width - width // 4].double()
+    return np.asarray(middle[:, 2].mean(dim=(1, 2)) - middle[:, :2].mean(dim=(1, 2, 3)))
+
+
+def _garments(images: Images) -> ConceptTree:
+    """The ontology's phrases, and two of sleeves, whose measurement is no column of ours."""
+    return ConceptTree(
+        (
+            *OfflineDescriber().describe(images, None).nodes,
+            Node(_SLEEVES, _SLEEVES),
+            Node(f"{_SLEEVES}/long", "long sleeves", _SLEEVES, "long sleeves", "area_px", True),
+            Node(f"{_SLEEVES}/short", "short sleeves", _SLEEVES, "short sleeves", "area_px", False),
+        )
+    )
+
+
+def _sleeve_captions(images: Images, tree: ConceptTree) -> list[tuple[str, ...]]:
+    values = sleeves(images.read())
+    away = (values - values.mean()) / values.std()
+    measured = measured_captions(images, ConceptTree(tuple(n for n in tree.nodes if _SLEEVES not in n.id)))
+    words = [("long sleeves",) if v > _CLEAR else ("short sleeves",) if v < -_CLEAR else () for v in away]
+    return [(*said, *own) for said, own in zip(measured, words, strict=True)]
+
+
+CASES = {
+    BCCD: _Case(
+        lambda b, split: open_bccd(b.real(BCCD), split),
+        "wbc",
+        ("dark object", "magenta object", "cyan object", "blue object", "shape with notches"),
+        darkness,
+        "blue less red and green in the middle",
+        lambda images: OfflineDescriber().describe(images, None),
+        measured_captions,
+    ),
+    FASHION: _Case(
+        lambda b, split: open_pair(b.real(FASHION), split, ("shirt", "tshirt")),
+        "shirt",
+        ("long sleeves",),
+        sleeves,
+        "grey value beside the body",
+        _garments,
+        _sleeve_captions,
+    ),
+}
+
+
+def measure_real_phrases(name: str) -> Callable[[Bench], Iterator[Measured]]:
+    """Make the task of one set of S7.
+
+    Parameters
+    ----------
+    name : str
+        Of the set.
+
+    Returns
+    -------
+    callable
+        Fits a black box and a text model, explains, says what leads and what its pixels show.
+    """
+
+    def run(bench: Bench) -> Iterator[Measured]:
+        case = CASES[name]
+        train, test = case.open(bench, "train"), case.open(bench, "test")
+        train = sample(train, 96, bench.seed) if bench.quick else train
+        tree = case.tree(train)
+        model = _text_model(bench, name, train, case.captions(train, tree), tree)
+        classifier = black_box(bench, f"{name}-classifier", train, steps=bench.size(None, 20))
+        config = SemanticConfig(
+            target=case.target, images=bench.size(32, 12), search="exact", seed=bench.seed, force=True
+        )
+        content = [model.state_hash(), classifier.state_hash(), test.fingerprint(), config.model_dump()]
+        folder = bench.stage(f"{name}-phrases", [*content, tree.as_dict(), code_hash(RUN_ROOMS)])
+        if (folder / "explanation.json").exists():
+            explanation = read_run(folder)
+        else:
+            explanation = explain_semantics(test, classifier, model, tree, config, address=name)
+            write_run(explanation, folder)
+        yield from _leaders(bench, name, case, explanation, tree)
+
+    return run
+
+
+def _text_model(
+    bench: Bench, name: str, train: Images, captions: Sequence[Sequence[str]], tree: ConceptTree
+) -> TextModel:
+    config = text_config(train, steps=bench.size(None, 8)).model_copy(update={"seed": bench.seed})
+    content = [train.fingerprint(), tree.as_dict(), config.model_dump(), code_hash(FIT_ROOMS)]
+    folder = bench.stage(f"{name}-text", content)
+    return fit_text(train, captions, folder, config, device=bench.device)
+
+
+def _leaders(
+    bench: Bench, name: str, case: _Case, explanation: Explanation, tree: ConceptTree
+) -> Iterator[Measured]:
+    table = explanation.effects
+    done = table[table["edit"] == "done"]
+    best = done.drop_duplicates("concept").head(_TOP)
+    phrases = {str(one): str(tree.node(str(one)).phrase) for one in best["concept"]}
+    told = "; ".join(
+        f"{'' if row['sign'] > 0 else 'less '}{phrases[row['concept']]} {row['effect']:+.2f}"
+        for row in best.to_dict("records")
+    )
+    called = int(best["significant"].sum())
+    note = f"{told}; {called} of these called; {len(done)} of {len(table)} edits happened"
+    yield Measured(
+        "S7", f"{name}: phrases that a person would name for {case.target}, among the first {_TOP}",
+        sum(phrase in case.named for phrase in phrases.values()), ">= 1", note=note,
+    )  # fmt: skip
+    pictures = explanation.examples
+    for k, concept in enumerate(pictures["concepts"]):
+        if phrases.get(str(concept)) not in case.named:
+            continue
+        original, null, edit = pictures["original"], pictures["null"], pictures["edits"][k, -1]
+        save_grid(np.stack([original, null, edit], axis=1), bench.figure(f"phrases_{name}.png"))
+        sign = int(best.set_index("concept")["sign"][concept])
+        change = sign * (case.pixel(torch.as_tensor(edit)) - case.pixel(torch.as_tensor(null)))
+        mean = mean_interval(change / float(case.pixel(torch.as_tensor(original)).std()))
+        yield Measured(
+            "S7", f"{name}: {case.pixel_words}, edit by “{phrases[concept]}” less null edit, s.d. of cells",
+            mean.value, "> 0", mean.low, mean.high, note=f"{len(change)} cells shown",
+        )  # fmt: skip
+        return
