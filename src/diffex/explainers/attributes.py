@@ -29,7 +29,6 @@ from diffex.runs import Explanation
 from diffex.runs.tables import DOSE_COLUMNS, MEASURED_COLUMNS
 
 Propose = Callable[[Evidence], list[Concept]]
-_CALIBRATION_IMAGES = 8
 _SIZE_IMAGES = 48
 
 
@@ -161,9 +160,8 @@ def calibrated(prepared: Prepared, proposed: list[Concept]) -> tuple[list[Concep
     merged = merge_duplicates(proposed, evidence.metric)
     selecting = np.flatnonzero(prepared.half)
     some = selecting[evenly(len(selecting), _SIZE_IMAGES)]
-    few = some[evenly(len(some), _CALIBRATION_IMAGES)]
     size = typical_size(prepared.screen, prepared.rows(some), prepared.ledger)
-    concepts = calibrate(merged, prepared.screen, prepared.rows(few), evidence.metric, size, prepared.ledger)
+    concepts = calibrate(merged, prepared.screen, prepared.sizing, evidence.metric, size, prepared.ledger)
     return concepts, size, len(proposed)
 
 

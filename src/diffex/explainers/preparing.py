@@ -23,6 +23,7 @@ from diffex.measurements import choose_channel, measure, nucleus_channel, quanti
 _PROPOSING = 1000
 _METRIC_IMAGES = 12
 _FEWEST = 24
+_SIZING_IMAGES = 8
 
 
 @final
@@ -77,6 +78,16 @@ class Prepared:
     def rows(self, rows: NDArray[np.int64]) -> Inversion:
         """Pick images of the inversion by position in the sample."""
         return self.inversion.take(rows.tolist())
+
+    @property
+    def sizing(self) -> Inversion:
+        """A few selecting images of all classes, on which every direction is brought to one size.
+
+        The same ones for concepts and for the null: images of one class alone, or others, would make
+        arbitrary directions larger or smaller than the concepts that they are compared with.
+        """
+        selecting = np.flatnonzero(self.half)
+        return self.rows(selecting[evenly(len(selecting), _SIZING_IMAGES)])
 
 
 def target_index(class_names: tuple[str, ...], target: str) -> int:

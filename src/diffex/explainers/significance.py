@@ -49,8 +49,7 @@ def rendered_null(prepared: Prepared, size: float) -> tuple[NDArray[np.float64],
     part = prepared.rows(rows)
     evidence = replace(prepared.evidence, seed=derive_seed("null", prepared.evidence.seed))
     drawn = random_directions.propose(evidence, NULL_DIRECTIONS)
-    few = prepared.rows(rows[:8])
-    drawn = calibrate(drawn, prepared.screen, few, evidence.metric, size, prepared.ledger)
+    drawn = calibrate(drawn, prepared.screen, prepared.sizing, evidence.metric, size, prepared.ledger)
     sizes = prepared.screen.generator.pixels.size
     matrix = effect_matrix(prepared.screen, prepared.judge, part, drawn, sizes, purpose="null calibration")
     directions = np.stack([c.direction.double().numpy() for c in drawn])
