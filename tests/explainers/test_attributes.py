@@ -280,3 +280,21 @@ def test_images_without_labels_are_explained_by_predictions(tiny, new_cells, mod
     assert found.summary["labels_are_predictions"]
     assert set(found.cells["label"]) <= {"control", "treated"}
     assert found.summary["unit"] == "images"
+
+
+def test_every_direction_gets_its_size_on_all_classes(prepared, monkeypatch):
+    from diffex.explainers import significance
+
+    seen = []
+
+    def noted(concepts, editor, inversion, metric, size, ledger):
+        seen.append(inversion.ids)
+        return concepts
+
+    monkeypatch.setattr(significance, "calibrate", noted)
+    significance.rendered_null(prepared, 0.3)
+    assert seen == [prepared.sizing.ids]
+    place = {name: i for i, name in enumerate(prepared.inversion.ids)}
+    labels = prepared.images.labels[[place[name] for name in seen[0]]]
+    assert set(labels) == set(prepared.images.labels)
+    assert all(prepared.half[place[name]] for name in seen[0])
