@@ -45,10 +45,10 @@ def test_random_directions_are_rarely_found(space):
 
 def test_no_direction_is_tested_in_two_runs():
     first, second = dealt(0, 3), dealt(1, 4)
-    assert [len(part) for part in first] == [80, 20, 48]
-    assert len(set(np.concatenate(first))) == 148
+    assert [len(part) for part in first] == [40, 10, 48]
+    assert len(set(np.concatenate(first))) == 98
     assert not set(first[0]) & set(np.concatenate(second))
-    assert max(second[0]) == 200 + 2 * 80 - 1
+    assert max(second[0]) == 200 + 2 * 40 - 1
     assert dealt(0, 3)[1].tolist() == first[1].tolist()
 
 

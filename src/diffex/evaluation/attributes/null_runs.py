@@ -14,7 +14,7 @@ from diffex.effects.replication import selection_half
 from diffex.evaluation.attributes.screens import Screen
 from diffex.explainers.significance import NULL_DIRECTIONS, NULL_IMAGES
 
-TESTED = 80
+TESTED = 40
 """Random directions that a null run calls concepts."""
 BANK = 200
 """Random directions that calibrate, dealt anew to every run."""
@@ -120,8 +120,8 @@ def dealt(run: int, seed: int) -> tuple[IntArray, IntArray, IntArray]:
     Returns
     -------
     (ndarray of int, ndarray of int, ndarray of int)
-        Tested, calibrating (as many as in an explanation of 100 concepts), calibrating beside the pool; they
-        share none.
+        Tested, calibrating (a fifth of both, as in an explanation), calibrating beside the pool; they share
+        none.
     """
     start, pooled = BANK + run * TESTED, TESTED // 4
     order = np.random.default_rng(seed).permutation(BANK)

@@ -95,7 +95,7 @@ def measure_nulls_fkhr(bench: Bench) -> Iterator[Measured]:
     model = fkhr_model(bench).model
     test = open_fkhr(bench.real(FKHR), "test")
     target = model.classifier.card.class_names.index("positive")
-    runs = bench.size(100, 5)
+    runs = bench.size(50, 5)
     screens = random_screens(bench, test, model.generator, {"fkhr": model.guide}, target, runs)
     yield _random_runs(bench, FKHR, screens, runs)
     screen = concept_screen(bench, test, model, attribute_config(bench, "positive"))
@@ -132,7 +132,7 @@ def random_screens(
     dict of str to Screen
         One per classifier.
     """
-    count, some = BANK + runs * TESTED, sample(cells, bench.size(32, 16), bench.seed)
+    count, some = BANK + runs * TESTED, sample(cells, bench.size(24, 16), bench.seed)
 
     def directions(ground: Ground) -> list[Concept]:
         drawn = random_directions(ground.metric, ground.covariance, ground.size, count, bench.seed + 77)
