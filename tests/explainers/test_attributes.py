@@ -148,7 +148,7 @@ def test_halves_are_apart(explained):
 
 def test_on_the_fitted_set_only_images_held_out_are_judged(tiny, new_cells, model, prepared):
     held_out = [name for i, name in enumerate(new_cells.ids) if i % 3 == 0]
-    fitted_on = replace(model, record={**model.record, "held_out": held_out})
+    fitted_on = replace(model, record={**model.record, "held_out": held_out, "held_out_pixels": {}})
     again = prepare(new_cells, fitted_on, tiny.config())
     judged = {again.images.ids[i] for i in np.flatnonzero(~again.half)}
     assert judged == set(held_out) & set(again.images.ids)

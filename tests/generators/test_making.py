@@ -11,6 +11,7 @@ from diffex.base.errors import ClassifierError, FolderError, GateError, InputErr
 from diffex.classifiers import Classifier
 from diffex.generators.making import FitRequest, fit_model
 from diffex.generators.model import open_model
+from diffex.images import images_from_arrays
 
 CPU = torch.device("cpu")
 
@@ -71,6 +72,18 @@ def test_a_model_is_whole_and_can_be_opened(model, images):
     assert opened.guide is opened.classifier
     assert opened.gates == model.gates
     opened.check_images(images)
+    held_out = opened.held_out_of(images)
+    assert [name for name, held in zip(images.ids, held_out, strict=True) if held] == record["held_out"]
+
+
+def test_another_set_with_the_same_names_was_not_fitted_on(model, images):
+    pixels = images.read()
+    others = images_from_arrays(
+        1 - pixels, value_range=images.value_range, channel_names=images.channel_names, ids=images.ids
+    )
+    assert not model.held_out_of(others).any()
+    part = images.subset([i for i, held in enumerate(model.held_out_of(images)) if held][:3])
+    assert model.held_out_of(part).all()
 
 
 def test_the_same_command_again_changes_nothing(model, request_of):

@@ -147,7 +147,7 @@ def prepare(
         raise InputError(f"Got {len(images)} images, the statistics need at least {_FEWEST}: add images.")
     judge = Judge(model.classifier, images.value_range, ledger)
     with ledger.timed("preparation"):
-        chosen, half = _halves(images, frozenset(model.record.get("held_out", ())), config)
+        chosen, half = _halves(images, model.held_out_of(images), config)
         screen = LatentEditor(model.generator, "fresh", 1, config.seed)
         x = chosen.read()
         inversion = screen.invert(x, chosen.ids)
@@ -165,10 +165,9 @@ def prepare(
 
 
 def _halves(
-    images: Images, held_out: frozenset[str], config: AttributeConfig
+    images: Images, unseen: NDArray[np.bool_], config: AttributeConfig
 ) -> tuple[Images, NDArray[np.bool_]]:
     """Sample images and mark those that select; where the model was fitted on this set, others estimate."""
-    unseen = np.array([name in held_out for name in images.ids])
     if unseen.sum() < _FEWEST / 2:
         chosen = sample(images, config.images, config.seed)
         return chosen, selection_half(len(chosen), chosen.groups, config.seed)
@@ -176,7 +175,8 @@ def _halves(
     selecting = sample(images.subset(np.flatnonzero(~unseen)), config.images - len(estimating), config.seed)
     taken = {*estimating.ids, *selecting.ids}
     chosen = images.subset([i for i, name in enumerate(images.ids) if name in taken])
-    return chosen, np.array([name not in held_out for name in chosen.ids])
+    judging = frozenset(estimating.ids)
+    return chosen, np.array([name not in judging for name in chosen.ids])
 
 
 def _proposing(images: Images, chosen: Images, half: NDArray[np.bool_], seed: int) -> Images:

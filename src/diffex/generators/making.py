@@ -12,6 +12,7 @@ import torch
 from diffex.base.errors import FolderError, InputError
 from diffex.base.files import read_json, write_json
 from diffex.base.hashing import hash_value
+from diffex.base.positions import evenly
 from diffex.classifiers import Classifier, align_labels, check_images
 from diffex.classifiers.blackbox import load_black_box
 from diffex.classifiers.fitting import fit_black_box, fit_twin
@@ -19,12 +20,13 @@ from diffex.generators.autoencoder import DiffusionAutoencoder
 from diffex.generators.config import GeneratorConfig
 from diffex.generators.fitting import fit_generator
 from diffex.generators.gates import measure_gates
-from diffex.generators.model import FILE, Model, mean_codes, open_model, write_model
+from diffex.generators.model import FILE, Model, mean_codes, open_model, pixel_hashes, write_model
 from diffex.images import Images, require_classes, split_by_group
 
 _log = logging.getLogger("diffex")
 _REQUEST = "request.json"
 _HELD_OUT = 0.15
+_HASHED = 64  # held-out images whose pixels tell the set
 _FEWEST = 40
 
 
@@ -107,6 +109,7 @@ def fit_model(request: FitRequest, folder: Path, device: torch.device) -> Model:
     extra = {
         "fingerprint": fingerprint,
         "held_out": list(held_out.ids),
+        "held_out_pixels": pixel_hashes(held_out, evenly(len(held_out), _HASHED).tolist()),
         "images": repr(request.images),
         "black_box": quality,
         "adapted_from": None if request.start is None else str(request.start),

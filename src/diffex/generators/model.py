@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from diffex.base.devices import resolve_device
 from diffex.base.errors import ClassifierError, FolderError, GateError
 from diffex.base.files import load_tensors, read_json, save_tensors, write_json
+from diffex.base.hashing import hash_tensors
 from diffex.classifiers import Classifier, check_images, open_classifier
 from diffex.classifiers.blackbox import load_black_box
 from diffex.generators.autoencoder import DiffusionAutoencoder
@@ -102,6 +105,30 @@ class Model:
             )
         check_images(self.classifier, images)
 
+    def held_out_of(self, images: Images) -> NDArray[np.bool_]:
+        """Mark the images of the fitting set that the model was not fitted on.
+
+        Images of another set may bear the same names, as ``train/a/1.png`` and ``test/a/1.png`` opened by
+        their folders do: pixels of some tell.
+
+        Parameters
+        ----------
+        images : Images
+            Of the fitting set, part of it, or of another one.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            All False for another set.
+        """
+        names = frozenset(self.record.get("held_out", ()))
+        marked = np.array([name in names for name in images.ids], dtype=bool)
+        known = self.record.get("held_out_pixels", {})
+        there = [i for i, name in enumerate(images.ids) if name in known]
+        if there and not any(known[name] == found for name, found in pixel_hashes(images, there).items()):
+            return np.zeros(len(images), dtype=bool)
+        return marked
+
     def state_hash(self) -> str:
         """Hash of the generator's weights."""
         return self.generator.state_hash()
@@ -110,6 +137,25 @@ class Model:
 def _said(channels: Sequence[str], size: Sequence[int], value_range: Sequence[float]) -> str:
     low, high = value_range
     return f"{'/'.join(channels)} of {size[0]}x{size[1]} px in [{low:g}, {high:g}]"
+
+
+def pixel_hashes(images: Images, positions: Sequence[int]) -> dict[str, str]:
+    """Hash the pixels of some images.
+
+    Parameters
+    ----------
+    images : Images
+        All of them.
+    positions : sequence of int
+        Which.
+
+    Returns
+    -------
+    dict of str to str
+        By id.
+    """
+    rows = np.asarray(positions, dtype=np.int64)
+    return {images.ids[i]: hash_tensors({"pixels": x}) for i, x in zip(rows, images.read(rows), strict=True)}
 
 
 @torch.no_grad()

@@ -147,8 +147,7 @@ def _learnt(
 
 def _tested(images: Images, model: Model, seed: int) -> NDArray[np.bool_]:
     """Mark the images that test: those that the model held out, else a third."""
-    held_out = frozenset(model.record.get("held_out", ()))
-    unseen = np.array([name in held_out for name in images.ids])
+    unseen = model.held_out_of(images)
     if _FEWEST_TESTS <= unseen.sum() <= len(images) / 2:
         return unseen
     _, second = split_by_group(images, _HELD_OUT, seed)
