@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from diffex.base.errors import InputError
+from diffex.images import PlantedCells
 from diffex.measurements import measure, quantities
 
 
@@ -166,3 +167,23 @@ def test_250_images_a_second_on_one_core(cells):
         measure(pixels, NAMES, masks, shape_from="pixels")
         seconds.append(time.thread_time() - start)
     assert len(pixels) / min(seconds) >= 250
+
+
+def test_beside_a_nucleus_the_cell_has_a_size_and_an_outline():
+    cells, names = PlantedCells(), ("nucleus", "cytoplasm", "organelle")
+    factors, seeds = cells.sample_factors(24, seed=5), list(range(24))
+
+    def change(factor):
+        up, down = (
+            measure(cells.render(cells.do(factors, factor, delta=delta), seeds), names)
+            for delta in (1.0, -1.0)
+        )
+        return (up - down).mean() / measure(cells.render(factors, seeds), names).std()
+
+    area, outline = change("cell_area"), change("cell_roughness")
+    assert area["stained_area_cytoplasm_px"] > 1.5
+    assert abs(area["area_px"]) < 0.1
+    assert outline["stained_solidity_cytoplasm"] < -1.0
+    assert abs(outline["stained_area_cytoplasm_px"]) < 0.3
+    assert "stained_area_nucleus_px" not in area
+    assert not [name for name in measure(torch.zeros(1, 3, 16, 16), ("a", "b", "c")) if "stained" in name]

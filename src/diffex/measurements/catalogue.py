@@ -174,6 +174,14 @@ CHANNELS = (
     ),
 )
 
+STAINED = (
+    Template("area", "stained_area_{slug}_{length}", "area stained by {channel}", "", "size", True, 2),
+    Template(
+        "solidity", "stained_solidity_{slug}", "solidity of the area stained by {channel}", "", "shape", False
+    ),
+)
+"""Of every channel but the nuclear one, where there is one: how large the cell is, how ragged its outline."""
+
 
 def nucleus_channel(channel_names: Sequence[str]) -> int | None:
     """Find the channel that shows nuclei, by its name.
@@ -199,6 +207,28 @@ def nucleus_channel(channel_names: Sequence[str]) -> int | None:
     return next(found, None)
 
 
+def staining_channels(channel_names: Sequence[str]) -> list[int]:
+    """Find the channels that may show more of the cell than its nucleus.
+
+    Parameters
+    ----------
+    channel_names : sequence of str
+        Original names.
+
+    Returns
+    -------
+    list of int
+        All but the nuclear one; none where no channel is nuclear, since the object is then the cell itself.
+
+    Examples
+    --------
+    >>> staining_channels(["FKHR", "DNA"]), staining_channels(["red", "green", "blue"])
+    ([0], [])
+    """
+    nucleus = nucleus_channel(channel_names)
+    return [] if nucleus is None else [i for i in range(len(channel_names)) if i != nucleus]
+
+
 def quantities(channel_names: Sequence[str], pixel_size_um: float | None = None) -> tuple[Quantity, ...]:
     """List what `measure` measures, in the order of its columns.
 
@@ -213,7 +243,8 @@ def quantities(channel_names: Sequence[str], pixel_size_um: float | None = None)
     Returns
     -------
     tuple of Quantity
-        8 of shape and position, 17 per channel, one correlation per pair of channels.
+        8 of shape and position, 17 per channel, one correlation per pair of channels; beside a nuclear stain
+        2 of what each other channel stains.
 
     Examples
     --------
@@ -238,3 +269,6 @@ def _all(channel_names: Sequence[str], pixel_size_um: float | None) -> Iterator[
     for i, j in combinations(range(len(slugs)), 2):
         words = f"correlation of {channel_names[i]} with {channel_names[j]} in the {word}"
         yield Quantity(f"correlation_{slugs[i]}_{slugs[j]}", words, "", "ratio", False)
+    for index in staining_channels(channel_names):
+        for template in STAINED:
+            yield template.fill(word, slugs[index], channel_names[index], pixel_size_um)

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from diffex.base.errors import InputError
 from diffex.measurements.background import corner_means, gradients
-from diffex.measurements.catalogue import CHANNELS, SHAPES, Template, nucleus_channel, quantities
+from diffex.measurements.catalogue import (
+    CHANNELS,
+    SHAPES,
+    STAINED,
+    Template,
+    nucleus_channel,
+    quantities,
+    staining_channels,
+)
 from diffex.measurements.intensity import compartments, correlations, intensities
 from diffex.measurements.puncta import puncta
 from diffex.measurements.segmentation import channel_scores, segment
@@ -78,12 +86,15 @@ def measure(
     values = pixels.detach().cpu().numpy()
     given = None if masks is None else masks.detach().cpu().numpy().astype(bool)
     channel = nucleus_channel(channel_names) if shape_channel is None else shape_channel
+    staining = staining_channels(channel_names)
     step = max(1, _CHUNK_VALUES // max(1, int(np.prod(values.shape[1:]))))
     parts = [np.zeros((0, len(columns)))]
     for start in range(0, len(values), step):
         some = slice(start, start + step)
         own = None if given is None else given[some]
-        parts.append(_measure_chunk(values[some].astype(np.float64), own, channel, shape_from, pixel_size_um))
+        chunk = values[some].astype(np.float64)
+        read = _measure_chunk(chunk, own, channel, shape_from, pixel_size_um)
+        parts.append(np.concatenate([read, _stained(chunk, staining, pixel_size_um)], axis=1))
     return pd.DataFrame(np.concatenate(parts), columns=columns)
 
 
@@ -102,6 +113,17 @@ def _measure_chunk(
     for index in range(pixels.shape[1]):
         columns += [bright[t.stem][:, index] * _factor(t, pixel_size_um) for t in CHANNELS]
     return np.concatenate([np.stack(columns, axis=1), correlations(pixels, objects)], axis=1)
+
+
+def _stained(
+    pixels: NDArray[np.float64], channels: Sequence[int], pixel_size_um: float | None
+) -> NDArray[np.float64]:
+    """Read what channels stain around the crop's centre, ``(n, 2 per channel)``."""
+    columns = [np.zeros((len(pixels), 0))]
+    for channel in channels:
+        form = shapes(segment(pixels, channel)[0])
+        columns += [form[t.stem][:, None] * _factor(t, pixel_size_um) for t in STAINED]
+    return np.concatenate(columns, axis=1)
 
 
 def _channel_values(
