@@ -26,7 +26,7 @@ def base(make, tmp_path, classifier_folder, text_folder):
 
 
 def test_unknown_search(refused, base):
-    assert "--search got 'beam', expected race or exact" in refused(*base, "--search", "beam")
+    assert "--search got 'beam', expected race, rank or exact" in refused(*base, "--search", "beam")
 
 
 def test_unknown_target(refused, base):

@@ -16,6 +16,7 @@ from diffex.evaluation.attributes.interventions import (
     intervene,
     margins_by,
 )
+from diffex.evaluation.attributes.null_runs import BANK, TESTED
 from diffex.evaluation.peers.attfind import released_attfind, repaired_attfind
 from diffex.evaluation.peers.counted import Counted
 from diffex.evaluation.peers.edit_maps import EditMaps
@@ -263,11 +264,12 @@ def test_coverage_of_normal_effects_is_nominal():
 def test_null_runs_are_as_many_as_asked():
     screen = made_pool(3, 40)
     base = screen.screen("voice", 1)
-    drawn = np.random.default_rng(0).standard_normal((200, 12)) / np.sqrt(12)
+    count = BANK + 2 * TESTED
+    drawn = np.random.default_rng(0).standard_normal((count, 12)) / np.sqrt(12)
     effects = (base.gradients @ drawn.T)[:, :, None] * np.array([1.0, -1.0])
-    silent = replace(base, directions=drawn, random=np.ones(200, bool), effects=effects)
-    found, p = null_runs({"a": silent, "b": silent}, 3, 0)
-    assert found.shape == p.shape == (3,)
+    silent = replace(base, directions=drawn, random=np.ones(count, bool), effects=effects)
+    found, p = null_runs({"a": silent, "b": silent}, 2, 0)
+    assert found.shape == p.shape == (4,)
     assert ((p >= 0) & (p <= 1)).all()
 
 

@@ -47,23 +47,6 @@ def test_five_at_once_equal_one_by_one(tiny, fp32):
     assert (together - alone).abs().max() / 255 < 1e-4
 
 
-def test_the_layout_in_memory_changes_nothing(saved, fp32):
-    loaded = DiffusionAutoencoder.load(saved, CPU)
-    plain = DiffusionAutoencoder(loaded.config, loaded.form, loaded.pixels)
-    plain.load_state_dict(loaded.state_dict())
-    plain.eval().requires_grad_(False)
-    convolution = loaded.decoder.unet.conv_in.weight
-    assert convolution.is_contiguous(memory_format=torch.channels_last) and not convolution.is_contiguous()
-    assert loaded.state_hash() == plain.state_hash()
-    x, noise = 255 * torch.rand(5, 2, 32, 32), noise_for(IDS, plain.image_shape, 0)
-    z = plain.encode(x)
-    assert torch.allclose(loaded.encode(x), z, atol=1e-5)
-    for depth in (1, 4):
-        rendered = loaded.decode(z, noise, depth)
-        assert rendered.is_contiguous()
-        assert (rendered - plain.decode(z, noise, depth)).abs().max() / 255 < 1e-4
-
-
 def test_noise_depends_on_the_id_alone(tiny):
     shape = tiny.model_of().image_shape
     noise = noise_for(IDS, shape, "edit", 0)

@@ -175,9 +175,14 @@ CHANNELS = (
 )
 
 STAINED = (
-    Template("area", "stained_area_{slug}_{length}", "area stained by {channel}", "", "size", True, 2),
+    Template("area", "stained_area_{slug}_{length}", "area stained by {channel}", "", "extent", True, 2),
     Template(
-        "solidity", "stained_solidity_{slug}", "solidity of the area stained by {channel}", "", "shape", False
+        "solidity",
+        "stained_solidity_{slug}",
+        "solidity of the area stained by {channel}",
+        "",
+        "extent",
+        False,
     ),
 )
 """Of every channel but the nuclear one, where there is one: how large the cell is, how ragged its outline."""
