@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from diffex.evaluation.semantics.real import CASES, darkness, sleeves
-from diffex.evaluation.sets import BCCD, FASHION, open_bccd, open_pair
+from diffex.evaluation.sets import BCCD, FASHION
 from diffex.images import sample
 
 
@@ -28,8 +28,8 @@ def test_a_purple_middle_is_dark():
 
 @pytest.mark.parametrize("name", [BCCD, FASHION])
 def test_the_pixel_measurement_tells_the_target_from_the_others(name, data_set):
-    case, folder = CASES[name], data_set(name)
-    images = open_bccd(folder, "test") if name == BCCD else open_pair(folder, "test", ("shirt", "tshirt"))
+    case = CASES[name]
+    images = case.open(data_set(name), "test")
     values, own = case.pixel(images.read()), images.labels == images.class_names.index(case.target)
     ranks = values.argsort().argsort()
     auroc = (ranks[own].sum() - own.sum() * (own.sum() - 1) / 2) / (own.sum() * (~own).sum())
@@ -38,8 +38,8 @@ def test_the_pixel_measurement_tells_the_target_from_the_others(name, data_set):
 
 @pytest.mark.parametrize("name", [BCCD, FASHION])
 def test_phrases_that_a_person_would_name_are_said_of_some_images(name, data_set):
-    case, folder = CASES[name], data_set(name)
-    images = open_bccd(folder, "test") if name == BCCD else open_pair(folder, "test", ("shirt", "tshirt"))
+    case = CASES[name]
+    images = case.open(data_set(name), "test")
     some = sample(images, 40, 0)
     tree = case.tree(some)
     phrases = {node.phrase for node in tree.phrases()}

@@ -1,5 +1,6 @@
 """Stages that rows share: a fitted model, an explanation, a black box; found again by content."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -102,9 +103,27 @@ def explained(bench: Bench, kind: str, images: Images, model: Model, config: Att
         With the cost of the run that made it.
     """
     folder = bench.stage(kind, explained_content(images, model, config))
+    return kept_run(folder, lambda: explain_attributes(images, model, config))
+
+
+def kept_run(folder: Path, explain: Callable[[], Explanation]) -> Explanation:
+    """Explain and write the run, or read the one written before.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the stage.
+    explain : callable
+        Makes the explanation.
+
+    Returns
+    -------
+    Explanation
+        With the cost of the run that made it.
+    """
     if (folder / _HEAD).exists():
         return read_run(folder)
-    explanation = explain_attributes(images, model, config)
+    explanation = explain()
     write_run(explanation, folder)
     return explanation
 

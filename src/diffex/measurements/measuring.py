@@ -93,8 +93,7 @@ def measure(
         some = slice(start, start + step)
         own = None if given is None else given[some]
         chunk = values[some].astype(np.float64)
-        read = _measure_chunk(chunk, own, channel, shape_from, pixel_size_um)
-        parts.append(np.concatenate([read, _stained(chunk, staining, pixel_size_um)], axis=1))
+        parts.append(_measure_chunk(chunk, own, channel, staining, shape_from, pixel_size_um))
     return pd.DataFrame(np.concatenate(parts), columns=columns)
 
 
@@ -102,6 +101,7 @@ def _measure_chunk(
     pixels: NDArray[np.float64],
     masks: NDArray[np.bool_] | None,
     channel: int | None,
+    staining: Sequence[int],
     shape_from: ShapeFrom,
     pixel_size_um: float | None,
 ) -> NDArray[np.float64]:
@@ -112,18 +112,11 @@ def _measure_chunk(
     columns = [form[t.stem] * _factor(t, pixel_size_um) for t in SHAPES]
     for index in range(pixels.shape[1]):
         columns += [bright[t.stem][:, index] * _factor(t, pixel_size_um) for t in CHANNELS]
-    return np.concatenate([np.stack(columns, axis=1), correlations(pixels, objects)], axis=1)
-
-
-def _stained(
-    pixels: NDArray[np.float64], channels: Sequence[int], pixel_size_um: float | None
-) -> NDArray[np.float64]:
-    """Read what channels stain around the crop's centre, ``(n, 2 per channel)``."""
-    columns = [np.zeros((len(pixels), 0))]
-    for channel in channels:
-        form = shapes(segment(pixels, channel)[0])
-        columns += [form[t.stem][:, None] * _factor(t, pixel_size_um) for t in STAINED]
-    return np.concatenate(columns, axis=1)
+    last = [correlations(pixels, objects)]
+    for index in staining:
+        stained = shapes(segment(pixels, index)[0])
+        last += [stained[t.stem][:, None] * _factor(t, pixel_size_um) for t in STAINED]
+    return np.concatenate([np.stack(columns, axis=1), *last], axis=1)
 
 
 def _channel_values(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -17,13 +18,13 @@ from diffex.evaluation.bench import FIT_ROOMS, RUN_ROOMS, Bench, code_hash
 from diffex.evaluation.pictures import save_grid
 from diffex.evaluation.rows import Measured
 from diffex.evaluation.sets import BCCD, FASHION, open_bccd, open_pair
-from diffex.evaluation.stages import black_box
+from diffex.evaluation.stages import black_box, kept_run
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.explain import explain_semantics
 from diffex.generators.text.making import fit_text, text_config
 from diffex.generators.text.model import TextModel
 from diffex.images import Images, sample
-from diffex.runs import Explanation, read_run, write_run
+from diffex.runs import Explanation
 
 _TOP = 3
 _SLEEVES = "sleeves"
@@ -38,7 +39,7 @@ class _Case:
     Parameters
     ----------
     open : callable
-        Gives ``train`` or ``test``.
+        Gives ``train`` or ``test`` of the set's folder.
     target : str
         The class.
     named : tuple of str
@@ -51,7 +52,7 @@ class _Case:
         Phrases of the set, and what is true of each image.
     """
 
-    open: Callable[[Bench, str], Images]
+    open: Callable[[Path, str], Images]
     target: str
     named: tuple[str, ...]
     pixel: Callable[[Tensor], FloatArray]
@@ -119,7 +120,7 @@ def _sleeve_captions(images: Images, tree: ConceptTree) -> list[tuple[str, ...]]
 
 CASES = {
     BCCD: _Case(
-        lambda b, split: open_bccd(b.real(BCCD), split),
+        open_bccd,
         "wbc",
         ("dark object", "magenta object", "cyan object", "blue object", "shape with notches"),
         darkness,
@@ -128,7 +129,7 @@ CASES = {
         measured_captions,
     ),
     FASHION: _Case(
-        lambda b, split: open_pair(b.real(FASHION), split, ("shirt", "tshirt")),
+        lambda folder, split: open_pair(folder, split, ("shirt", "tshirt")),
         "shirt",
         ("long sleeves",),
         sleeves,
@@ -155,7 +156,7 @@ def measure_real_phrases(name: str) -> Callable[[Bench], Iterator[Measured]]:
 
     def run(bench: Bench) -> Iterator[Measured]:
         case = CASES[name]
-        train, test = case.open(bench, "train"), case.open(bench, "test")
+        train, test = (case.open(bench.real(name), split) for split in ("train", "test"))
         train = sample(train, 96, bench.seed) if bench.quick else train
         tree = case.tree(train)
         model = _text_model(bench, name, train, case.captions(train, tree), tree)
@@ -165,11 +166,9 @@ def measure_real_phrases(name: str) -> Callable[[Bench], Iterator[Measured]]:
         )
         content = [model.state_hash(), classifier.state_hash(), test.fingerprint(), config.model_dump()]
         folder = bench.stage(f"{name}-phrases", [*content, tree.as_dict(), code_hash(RUN_ROOMS)])
-        if (folder / "explanation.json").exists():
-            explanation = read_run(folder)
-        else:
-            explanation = explain_semantics(test, classifier, model, tree, config, address=name)
-            write_run(explanation, folder)
+        explanation = kept_run(
+            folder, lambda: explain_semantics(test, classifier, model, tree, config, address=name)
+        )
         yield from _leaders(bench, name, case, explanation, tree)
 
     return run
