@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from diffex.effects.nulls import RandomDirectionNull, linear_effects, random_direction_null, random_directions
+from diffex.effects.nulls import RandomDirectionNull, random_direction_null, random_directions
+from diffex.effects.prediction import predict
 
 FloatArray = NDArray[np.float64]
 
@@ -36,12 +37,15 @@ class World:
         """Random directions of size 1, ``(count, d)``."""
         return random_directions(self.metric, self.covariance, 1.0, count, seed)
 
-    def null(self, half: NDArray[np.bool_], seed: int, rendered: int = 64) -> RandomDirectionNull:
-        """Null of random directions for the images in `half`, calibrated on rendered ones."""
-        linear = random_direction_null(self.gradients[half], self.metric, self.covariance, 1.0, seed=seed)
+    def null(
+        self, half: NDArray[np.bool_], seed: int, rendered: int = 64, known: float = 0.0
+    ) -> RandomDirectionNull:
+        """Null of random directions for the images in `half`; a share of the curvature is known to it."""
+        gradients, bend = self.gradients[half], 2 * known * self.curvature
+        null = random_direction_null(gradients, bend, self.metric, self.covariance, [1.0], seed=seed)
         tried = self.random(rendered, seed + 1)
-        effects = self.effects(tried)[half].mean(axis=0)
-        return linear.calibrated(effects, linear_effects(self.gradients[half], tried), seed + 2)
+        effects = np.stack([self.effects(v)[half].mean(axis=0) for v in (tried, -tried)], axis=1)
+        return null.calibrated((effects, predict(gradients, bend, tried)), seed + 2)
 
 
 def _make_world(seed: int, images: int, latents: int = 32, curve: float = 0.3) -> World:

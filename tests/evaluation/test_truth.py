@@ -76,6 +76,7 @@ def made_pool(seed=0, count=60):
         {"voice": plain},
         {"voice": plain},
         {"voice": gradients},
+        {"voice": np.zeros((gradients.shape[1], gradients.shape[1]))},
         np.zeros((count, len(ids), 2, 4)),
         np.eye(12),
         np.eye(12) / 12,

@@ -292,7 +292,7 @@ def test_every_direction_gets_its_size_on_all_classes(prepared, monkeypatch):
         return concepts
 
     monkeypatch.setattr(significance, "calibrate", noted)
-    significance.rendered_null(prepared, 0.3)
+    significance.rendered_beside(prepared, np.flatnonzero(~prepared.half), 0.3)
     assert seen == [prepared.sizing.ids]
     place = {name: i for i, name in enumerate(prepared.inversion.ids)}
     labels = prepared.images.labels[[place[name] for name in seen[0]]]

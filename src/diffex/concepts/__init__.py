@@ -1,6 +1,6 @@
 """What may be changed: concepts and trees of phrases, and the sources that propose them."""
 
-from diffex.concepts.concept import Concept
+from diffex.concepts.concept import Concept, stacked
 from diffex.concepts.evidence import Evidence
 from diffex.concepts.measurable import Measurable, column_of
 from diffex.concepts.node import Node
@@ -21,5 +21,6 @@ __all__ = [
     "merge_duplicates",
     "propose_concepts",
     "read_tree",
+    "stacked",
     "write_tree",
 ]

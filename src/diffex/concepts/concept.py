@@ -1,9 +1,11 @@
 """A concept: something that can be changed in an image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -72,3 +74,19 @@ class Concept:
         return cls(
             **known, direction=direction, merged=tuple(values.get("merged", ())), gain=values.get("gain", 1.0)
         )
+
+
+def stacked(concepts: Sequence[Concept]) -> NDArray[np.float64]:
+    """Stack directions.
+
+    Parameters
+    ----------
+    concepts : sequence of Concept
+        K of them.
+
+    Returns
+    -------
+    ndarray, shape (K, d)
+        Float64.
+    """
+    return np.stack([concept.direction.double().numpy() for concept in concepts])

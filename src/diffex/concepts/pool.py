@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from diffex.base.errors import InputError
-from diffex.concepts.concept import Concept
+from diffex.concepts.concept import Concept, stacked
 from diffex.concepts.evidence import Evidence
 from diffex.concepts.sources import SOURCES
 from diffex.concepts.white_codes import FloatArray
@@ -21,7 +21,7 @@ _SHARES = {
     "principal_axis": 0.10,
     "latent": 0.10,
 }
-_FEWEST = {"random": 4}  # in both signs they calibrate the null, which takes no fewer than 8 effects
+_FEWEST = {"random": 4}  # they calibrate the null, which takes no fewer
 _ALIKE = 0.9
 
 
@@ -81,7 +81,7 @@ def image_cosines(concepts: list[Concept], metric: FloatArray) -> FloatArray:
     ndarray, shape (K, K)
         1 where two concepts change images in the same way.
     """
-    directions = np.stack([c.direction.double().numpy() for c in concepts])
+    directions = stacked(concepts)
     inner = directions @ metric @ directions.T
     length = np.sqrt(np.clip(np.diag(inner), 1e-30, None))
     return np.asarray(inner / np.outer(length, length))

@@ -1,4 +1,4 @@
-"""How rendered effects follow the linear ones that gradients predict."""
+"""How rendered effects follow the predicted ones."""
 
 from dataclasses import dataclass
 from typing import final
@@ -6,10 +6,12 @@ from typing import final
 import numpy as np
 from scipy import stats
 
+from diffex.base.noise import derive_seed
 from diffex.effects.arrays import FloatArray
 
 _BENDS = (-1.0, -0.7, -0.5, -0.3, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 _SATURATION_EVIDENCE = 3.84  # likelihood ratio at 5 %: a bend that narrows the null must be earned
+_SETS, _SURELY_NARROW = 1000, 0.95
 
 
 @final
@@ -48,7 +50,7 @@ class Calibration:
         Parameters
         ----------
         predicted : ndarray, shape (R,)
-            Linear effects.
+            Predicted effects.
         seed : int
             Of the errors: Student t with two degrees of freedom less than directions.
 
@@ -77,9 +79,9 @@ def fit_calibration(
     rendered : ndarray, shape (r,)
         Mean effects as rendered.
     predicted : ndarray, shape (r,)
-        Their linear effects.
+        Their predicted effects.
     unit : float
-        Typical size of linear effects, above 0.
+        Typical size of predicted effects, above 0.
     arbitrary : int, optional
         How many of them, the first ones, are random directions: the scatter is theirs. Default: all.
 
@@ -95,26 +97,52 @@ def fit_calibration(
     return min(allowed, key=lambda one: (one[0], abs(one[1].bend)))[1]
 
 
-def widening(rendered: FloatArray, null: FloatArray) -> float:
-    """Say by how much a null is too narrow for directions that were rendered.
+def curvature_weight(even: FloatArray, curved: FloatArray) -> float:
+    """Fit how much of the predicted curvature is rendered.
 
     Parameters
     ----------
-    rendered : ndarray, shape (r,)
-        Mean effects of random directions as rendered.
-    null : ndarray, shape (R,)
-        Null effects.
+    even : ndarray, shape (r,)
+        Mean of the rendered effects of a direction and of its opposite.
+    curved : ndarray, shape (r,)
+        What was predicted of it.
 
     Returns
     -------
     float
-        Largest ratio of upper quantiles of the absolute values, the largest value included; at least 1.
+        Theil-Sen slope, at least 0: 0 where the prediction is opposed or unrelated.
     """
-    levels = (np.arange(len(rendered)) + 0.5) / len(rendered)
+    return max(0.0, float(stats.theilslopes(even, curved)[0])) if np.ptp(curved) > 0 else 0.0
+
+
+def widening(rendered: FloatArray, null: FloatArray, seed: int) -> float:
+    """Say by how much a null is too narrow for directions that were rendered.
+
+    Parameters
+    ----------
+    rendered : ndarray, shape (r, 2)
+        Mean effects of random directions and of their opposites as rendered.
+    null : ndarray, shape (R,)
+        Null effects.
+    seed : int
+        Of the sets of r that are drawn from the null.
+
+    Returns
+    -------
+    float
+        Largest ratio of upper quantiles of the absolute values, the largest value included, where it is
+        above what 95 of 100 sets drawn from the null itself have; else 1. A direction counts twice, as
+        does its opposite, in both.
+    """
+    levels = (np.arange(rendered.size) + 0.5) / rendered.size
     upper = levels >= 0.5
     expected = np.quantile(np.abs(null), levels[upper])
-    ratios = np.sort(np.abs(rendered))[upper][expected > 0] / expected[expected > 0]
-    return float(max(1.0, ratios.max(initial=1.0)))
+    if not (expected > 0).all():
+        return 1.0
+    drawn = np.random.default_rng(derive_seed("widening", seed)).choice(np.abs(null), (_SETS, len(rendered)))
+    chance = (np.sort(np.repeat(drawn, 2, axis=1), axis=1)[:, upper] / expected).max(1)
+    ratio = float((np.sort(np.abs(rendered), axis=None)[upper] / expected).max())
+    return max(1.0, ratio) if ratio > np.quantile(chance, _SURELY_NARROW) else 1.0
 
 
 def _fit(

@@ -1,4 +1,4 @@
-"""First-order knowledge from few evaluations: gradients of the logit, and how images move with the code."""
+"""What few evaluations tell: slope and curvature of the margin, and how images move with the code."""
 
 from dataclasses import dataclass
 from typing import final
@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffex.base.ledger import CostLedger
+from diffex.base.positions import evenly
 from diffex.classifiers import Classifier, margin
 from diffex.generators import DiffusionAutoencoder
 
@@ -17,6 +18,8 @@ FloatArray = NDArray[np.float64]
 _BATCH = 32
 _STEP_SD = 0.5
 _POOLED = 16
+_CURVED_IMAGES, _CURVED_AXES = 12, 16
+_NO_SPREAD = 1e-9
 
 
 def logit_gradients(
@@ -57,6 +60,69 @@ def logit_gradients(
         rows.append(gradient)
         ledger.count("gradients", len(z), backward=True)
     return np.asarray(torch.cat(rows).double().numpy())
+
+
+def margin_curvature(
+    generator: DiffusionAutoencoder,
+    guide: Classifier,
+    codes: Tensor,
+    noise: Tensor,
+    target: int,
+    axes: FloatArray,
+    metric: FloatArray,
+    ledger: CostLedger,
+) -> FloatArray:
+    """Mean second derivative of the target's margin, from gradients a step to either side along a few axes.
+
+    Gradients give opposite edits opposite effects; what the two have in common follows this quadratic form.
+
+    Parameters
+    ----------
+    generator, guide, target, ledger
+        As for `logit_gradients`.
+    codes, noise : Tensor
+        ``(n, d)`` and ``(n, c, h, w)``; 12 of the images are used.
+    axes : ndarray, shape (J, d)
+        Latent changes of the size that is edited, from `main_axes`.
+    metric : ndarray, shape (d, d)
+        Of images: what is orthogonal to all axes in it counts as flat.
+
+    Returns
+    -------
+    ndarray, shape (d, d)
+        In logits: an edit by v adds ``v' curvature v / 2`` to its linear effect.
+    """
+    some = torch.from_numpy(evenly(len(codes), _CURVED_IMAGES))
+    steps = torch.from_numpy(np.concatenate([axes, -axes])).to(codes)
+    moved = (codes[some] + steps.unsqueeze(1)).flatten(0, 1)
+    drawn = noise[some].repeat(len(steps), *([1] * (noise.ndim - 1)))
+    gradients = logit_gradients(generator, guide, moved, drawn, target, ledger)
+    ahead, behind = gradients.reshape(2, len(axes), len(some), -1).mean(2)
+    bent = (ahead - behind) @ axes.T / 2
+    onto = np.linalg.solve(axes @ metric @ axes.T, axes @ metric)  # (J, d): coordinates along the axes
+    return np.asarray(onto.T @ (bent + bent.T) @ onto / 2)
+
+
+def main_axes(metric: FloatArray, covariance: FloatArray, size: float) -> FloatArray:
+    """Give the axes along which arbitrary directions change images most.
+
+    Parameters
+    ----------
+    metric, covariance : ndarray, shape (d, d)
+        Of images, from `image_metric`, and of codes.
+    size : float
+        Length of each in the metric.
+
+    Returns
+    -------
+    ndarray, shape (J, d)
+        At most 16, orthogonal in the metric, the widest first.
+    """
+    values, vectors = np.linalg.eigh(metric)
+    root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    spread, turns = np.linalg.eigh(root @ covariance @ root)
+    kept = np.flatnonzero(spread > _NO_SPREAD * spread[-1])[::-1][:_CURVED_AXES]
+    return np.asarray(size * (covariance @ root @ turns[:, kept] / spread[kept]).T)
 
 
 @final

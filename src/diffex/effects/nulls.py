@@ -1,6 +1,5 @@
 """What chance alone would give: no effect at all, or an arbitrary direction of the same size."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -9,16 +8,20 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from diffex.base.errors import InputError
+from diffex.base.noise import derive_seed
 from diffex.effects.arrays import FloatArray, finite, same_length
-from diffex.effects.calibration import fit_calibration, widening
+from diffex.effects.calibration import curvature_weight, fit_calibration, widening
 from diffex.effects.intervals import standard_errors
+from diffex.effects.prediction import Predicted, predict
 from diffex.effects.replication import replication_units
 
-MIN_RENDERED = 8
+Rendered = tuple[ArrayLike, Predicted]
+"""Mean effects of directions and their opposites, (r, 2), and what was predicted of them."""
+
+MIN_RENDERED = 4
 """Fewer rendered random directions than this cannot calibrate the null."""
 
 _DRAWS = 20_000
-_CHUNK = 4096
 
 
 def rise_p(matrix: ArrayLike, groups: NDArray[np.generic] | None = None) -> FloatArray:
@@ -57,13 +60,13 @@ class RandomDirectionNull:
 
     Parameters
     ----------
-    linear : ndarray, shape (R,)
-        Mean effects predicted from gradients, in logits of the margin.
+    predicted : Predicted
+        Mean effects of R directions, predicted to second order, in logits of the margin.
     effects : ndarray, shape (R,)
-        Mean effects as if rendered: equal to `linear` until `calibrated`.
+        Mean effects as if rendered: as predicted until `calibrated`.
     """
 
-    linear: FloatArray
+    predicted: Predicted
     effects: FloatArray
 
     def p(self, effects: ArrayLike) -> FloatArray:
@@ -87,32 +90,28 @@ class RandomDirectionNull:
         return np.asarray((1 + len(null) - below) / (1 + len(null)), dtype=np.float64)
 
     def calibrated(
-        self,
-        rendered: ArrayLike,
-        predicted: ArrayLike,
-        seed: int,
-        tested: tuple[ArrayLike, ArrayLike] = ((), ()),
+        self, rendered: Rendered, seed: int, tested: Rendered | None = None
     ) -> "RandomDirectionNull":
-        """Carry the linear null over to rendered effects.
+        """Carry the predicted null over to rendered effects.
 
-        A line of slope >= 0, bent where effects saturate or swell, is fitted through the rendered effects of
-        some random directions and of the concepts tested (`fit_calibration`): a concept that is no more than
-        an arbitrary direction follows the same line, and without concepts the line would be extrapolated to
-        the very effects that are tested. The scatter is that of the random directions. Each null draw is the
-        line at its linear effect plus a Student t error, as for the prediction of one new direction. Where
-        the null is still narrower than the directions rendered (`widening`), it is scaled up: errors are on
-        the side of fewer discoveries.
+        First the weight of the predicted curvature is fitted (`curvature_weight`), 0 where it says nothing.
+        Then a line of slope >= 0, bent where effects saturate or swell, is fitted through the rendered
+        effects of some random directions and of the concepts tested (`fit_calibration`): a concept that is no
+        more than an arbitrary direction follows the same line, and without concepts the line would be
+        extrapolated to the very effects that are tested. The scatter is that of the random directions. Each
+        null draw is the line at its predicted effect plus a Student t error, as for the prediction of one new
+        direction. Where the null is clearly narrower than the directions rendered (`widening`), it is scaled
+        up.
 
         Parameters
         ----------
-        rendered : array_like, shape (r,)
-            Mean effects of r random directions, rendered as the concepts are; 32 or more are advised.
-        predicted : array_like, shape (r,)
-            Their linear effects, from `linear_effects`.
+        rendered : (array_like of shape (r, 2), Predicted)
+            Mean effects of r random directions and of their opposites, rendered as the concepts are, and what
+            was predicted; 32 or more are advised.
         seed : int
             Of the errors drawn.
-        tested : (array_like, array_like), shape (s,) each
-            Rendered and predicted effects of the concepts; they bend the line, robustly.
+        tested : (array_like of shape (s, 2), Predicted), optional
+            Of the concepts; they bend the line, robustly.
 
         Returns
         -------
@@ -122,44 +121,52 @@ class RandomDirectionNull:
         Raises
         ------
         InputError
-            If there are fewer than 8 directions, lengths differ, or values are not finite.
+            If there are fewer than 4 directions, lengths differ, or values are not finite.
         """
-        y, x = finite(rendered, "rendered", 1), finite(predicted, "predicted", 1)
-        same_length(len(y), "predicted", x)
+        y, x = finite(rendered[0], "rendered", 2), rendered[1]
+        same_length(len(y), "predicted", x.linear)
         if len(y) < MIN_RENDERED:
             raise InputError(
                 f"The random null got {len(y)} rendered directions, expected {MIN_RENDERED} or more."
             )
-        unit = float(np.sqrt(np.mean(self.linear**2))) or 1.0
-        more = [np.concatenate([a, finite(b, "tested", 1)]) for a, b in zip((y, x), tested, strict=True)]
-        null = fit_calibration(more[0], more[1], unit, len(y)).draw(self.linear, seed)
-        return RandomDirectionNull(self.linear, null * widening(y, null))
+        every = (y, x) if tested is None else (np.vstack([y, finite(tested[0], "tested", 2)]), x + tested[1])
+        weight = curvature_weight(every[0].mean(1), every[1].curved)
+        null = self.predicted.signed(weight)[:, 0]
+        unit = float(np.sqrt(np.mean(null**2))) or 1.0
+        line = fit_calibration(every[0].ravel(), every[1].signed(weight).ravel(), unit, y.size)
+        drawn = line.draw(null, seed)
+        return RandomDirectionNull(self.predicted, drawn * widening(y, drawn, seed))
 
 
 def random_direction_null(
     gradients: ArrayLike,
+    curvature: ArrayLike,
     metric: ArrayLike,
     covariance: ArrayLike,
-    size: float,
+    lengths: ArrayLike,
     *,
     seed: int,
     draws: int = _DRAWS,
 ) -> RandomDirectionNull:
-    """Draw the null of arbitrary directions from cached gradients, without rendering.
+    """Draw the null of arbitrary directions from slope and curvature of the margin, without rendering.
 
-    ``v ~ N(0, covariance)``, scaled to ``v' metric v = size^2``; its effect is ``mean_i g_i . v``.
+    ``v ~ N(0, covariance)``, scaled to ``v' metric v = length^2``; its effect is
+    ``mean_i g_i . v + v' curvature v / 2``.
 
     Parameters
     ----------
     gradients : array_like, shape (n, d)
         Gradient of the target's margin with respect to the latent, per image, at the null edit. Take
         the images that the tested effects are means over.
+    curvature : array_like, shape (d, d)
+        Mean second derivative of the margin; zeros where it is not known.
     metric : array_like, shape (d, d)
-        Symmetric, positive semi-definite: a latent change v has size ``sqrt(v' metric v)``.
+        Symmetric, positive semi-definite: a latent change v has length ``sqrt(v' metric v)``.
     covariance : array_like, shape (d, d)
         Of the latents.
-    size : float
-        Size that the concepts are calibrated to, in the unit of the metric.
+    lengths : array_like, shape (r,)
+        Lengths that random directions have once they are calibrated to the size of the concepts; one is dealt
+        to each draw. They scatter about the size, since it is measured on images and the metric is linear.
     seed : int
         Of the directions.
     draws : int, default 20000
@@ -168,17 +175,37 @@ def random_direction_null(
     Returns
     -------
     RandomDirectionNull
-        Linear; make it comparable to rendered effects with `RandomDirectionNull.calibrated`.
+        As predicted; make it comparable to rendered effects with `RandomDirectionNull.calibrated`.
 
     Raises
     ------
     InputError
         If shapes disagree, values are not finite, or the directions have no size under the metric.
     """
-    mean = finite(gradients, "gradients", 2).mean(axis=0)
-    chunks = _scaled_directions(metric, covariance, size, draws, seed)
-    linear = np.concatenate([chunk @ mean for chunk in chunks])
-    return RandomDirectionNull(linear, linear)
+    sizes = finite(lengths, "lengths", 1)
+    dealt = np.random.default_rng(derive_seed("lengths", seed)).choice(sizes, draws)
+    directions = dealt[:, None] * random_directions(metric, covariance, 1.0, draws, seed)
+    predicted = predict(gradients, curvature, directions)
+    return RandomDirectionNull(predicted, predicted.signed(1.0)[:, 0])
+
+
+def lengths_of(directions: ArrayLike, metric: ArrayLike) -> FloatArray:
+    """Measure latent changes: ``sqrt(v' metric v)``.
+
+    Parameters
+    ----------
+    directions : array_like, shape (r, d)
+        Latent changes.
+    metric : array_like, shape (d, d)
+        Of images.
+
+    Returns
+    -------
+    ndarray, shape (r,)
+        In the unit of the metric.
+    """
+    v, form = finite(directions, "directions", 2), finite(metric, "metric", 2)
+    return np.asarray(np.sqrt(np.einsum("rd,de,re->r", v, form, v, optimize=True)), dtype=np.float64)
 
 
 def random_directions(
@@ -188,8 +215,10 @@ def random_directions(
 
     Parameters
     ----------
-    metric, covariance, size
+    metric, covariance : array_like, shape (d, d)
         As for `random_direction_null`.
+    size : float
+        Their length.
     count : int
         Directions.
     seed : int
@@ -205,26 +234,18 @@ def random_directions(
     InputError
         If shapes disagree, values are not finite, or the directions have no size under the metric.
     """
-    return np.concatenate(list(_scaled_directions(metric, covariance, size, count, seed)))
-
-
-def linear_effects(gradients: ArrayLike, directions: ArrayLike) -> FloatArray:
-    """Predict mean effects of latent changes: ``mean_i g_i . v``.
-
-    Parameters
-    ----------
-    gradients : array_like, shape (n, d)
-        Of the target's margin, per image.
-    directions : array_like, shape (r, d)
-        Latent changes.
-
-    Returns
-    -------
-    ndarray, shape (r,)
-        In logits of the margin.
-    """
-    mean: FloatArray = finite(gradients, "gradients", 2).mean(axis=0)
-    return np.asarray(finite(directions, "directions", 2) @ mean, dtype=np.float64)
+    form, spread = finite(metric, "metric", 2), finite(covariance, "covariance", 2)
+    if form.shape != spread.shape or form.shape[0] != form.shape[1]:
+        raise InputError(f"metric {form.shape} and covariance {spread.shape} differ, expected both (d, d).")
+    if not (np.isfinite(size) and size > 0):
+        raise InputError(f"size got {size}, expected a positive number; calibrate the concepts first.")
+    values, vectors = np.linalg.eigh(spread)
+    root = vectors * np.sqrt(np.clip(values, 0, None))  # (d, d), root @ root.T = covariance
+    drawn = np.random.default_rng(seed).standard_normal((count, len(form))) @ root.T
+    lengths = lengths_of(drawn, form)
+    if not (lengths > 0).all():
+        raise InputError("Random directions got no size, expected a metric that sees every direction.")
+    return np.asarray(drawn * (size / lengths)[:, None])
 
 
 def draws_needed(rows: int, q: float = 0.05) -> int:
@@ -250,25 +271,6 @@ def draws_needed(rows: int, q: float = 0.05) -> int:
     20000
     """
     return max(_DRAWS, int(np.ceil(5 * rows / q)))
-
-
-def _scaled_directions(
-    metric: ArrayLike, covariance: ArrayLike, size: float, count: int, seed: int
-) -> Iterator[FloatArray]:
-    form, spread = finite(metric, "metric", 2), finite(covariance, "covariance", 2)
-    if form.shape != spread.shape or form.shape[0] != form.shape[1]:
-        raise InputError(f"metric {form.shape} and covariance {spread.shape} differ, expected both (d, d).")
-    if not (np.isfinite(size) and size > 0):
-        raise InputError(f"size got {size}, expected a positive number; calibrate the concepts first.")
-    values, vectors = np.linalg.eigh(spread)
-    root = vectors * np.sqrt(np.clip(values, 0, None))  # (d, d), root @ root.T = covariance
-    random = np.random.default_rng(seed)
-    for start in range(0, count, _CHUNK):
-        drawn = random.standard_normal((min(_CHUNK, count - start), len(form))) @ root.T
-        squared = np.einsum("rd,de,re->r", drawn, form, drawn, optimize=True)
-        if not (squared > 0).all():
-            raise InputError("Random directions got no size, expected a metric that sees every direction.")
-        yield drawn * (size / np.sqrt(squared))[:, None]
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from torch import Tensor
 from diffex.base.errors import InputError
 from diffex.base.ledger import CostLedger
 from diffex.base.positions import evenly
+from diffex.classifiers import Classifier
 from diffex.concepts import Evidence
 from diffex.editors import Inversion, LatentEditor
 from diffex.effects.linear import image_metric, logit_gradients
@@ -55,6 +56,8 @@ class Prepared:
         Where objects are segmented.
     judge : Judge
         The classifier.
+    guide : Classifier
+        The classifier, or its differentiable twin.
     ledger : CostLedger
         The account.
     labels_are_predictions : bool
@@ -72,6 +75,7 @@ class Prepared:
     evidence: Evidence
     shape_channel: int
     judge: Judge
+    guide: Classifier
     ledger: CostLedger
     labels_are_predictions: bool
 
@@ -159,8 +163,8 @@ def prepare(
         evidence = _evidence(proposing, model, judge, screen, gradients[half], target, channel, config.seed)
         logits = judge.logits(x)
     return Prepared(
-        chosen, x, logits, target, half, screen, inversion, gradients, evidence, channel, judge, ledger,
-        images.labels is None,
+        chosen, x, logits, target, half, screen, inversion, gradients, evidence, channel, judge,
+        model.guide, ledger, images.labels is None,
     )  # fmt: skip
 
 

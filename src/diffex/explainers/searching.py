@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffex.base.positions import evenly
-from diffex.concepts import Concept
+from diffex.concepts import Concept, stacked
 from diffex.effects.agreement import Agreement, agreement
 from diffex.effects.arrays import SIGNS
 from diffex.effects.matrix import EffectMatrix, assembled, effect_matrix
-from diffex.effects.nulls import linear_effects
+from diffex.effects.prediction import linear_effects
 from diffex.effects.race import RowRaceSettings, leading, race_rows
 from diffex.effects.ranking import Searched
 from diffex.explainers.config import Search
@@ -111,8 +111,7 @@ def _race(prepared: Prepared, concepts: list[Concept], top: int) -> Found:
 
 
 def _gradient(prepared: Prepared, concepts: list[Concept], top: int) -> Found:
-    directions = np.stack([c.direction.double().numpy() for c in concepts])
-    scores = linear_effects(prepared.gradients[prepared.half], directions)[:, None] * np.array(SIGNS)
+    scores = linear_effects(prepared.gradients[prepared.half], stacked(concepts))[:, None] * np.array(SIGNS)
     rows = np.argwhere(np.repeat(claims(concepts)[:, None], len(SIGNS), axis=1))
     best = rows[leading(scores[tuple(rows.T)], rows[:, 0], PROMISING * top)]
     kept = np.zeros(scores.shape, dtype=bool)

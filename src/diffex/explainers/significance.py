@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from diffex.base.noise import derive_seed
 from diffex.base.positions import evenly
-from diffex.concepts import Concept
+from diffex.concepts import Concept, stacked
 from diffex.concepts.sources import random_directions
-from diffex.effects.arrays import SIGNS
+from diffex.effects.arrays import BoolArray, FloatArray, IntArray
+from diffex.effects.linear import main_axes, margin_curvature
 from diffex.effects.matrix import EffectMatrix, effect_matrix
-from diffex.effects.nulls import linear_effects, random_direction_null
+from diffex.effects.nulls import RandomDirectionNull, lengths_of, random_direction_null
+from diffex.effects.prediction import predict
 from diffex.effects.ranking import Searched, TableSettings, effect_table
 from diffex.effects.replication import replication_units
 from diffex.effects.strengths import calibrate
@@ -26,8 +28,84 @@ NULL_IMAGES = 48
 """Images that they are rendered on."""
 
 
-def rendered_null(prepared: Prepared, size: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Render further random directions on some estimating images: how effects follow their prediction.
+def random_null(
+    prepared: Prepared,
+    mean: FloatArray,
+    directions: FloatArray,
+    tested: BoolArray,
+    controls: BoolArray,
+    size: float,
+    seed: int,
+) -> RandomDirectionNull:
+    """Give what arbitrary directions of equal size do to the estimating half.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Renderer, gradients, evidence.
+    mean : ndarray, shape (K, 2)
+        Mean effects of the concepts, as rendered.
+    directions : ndarray, shape (K, d)
+        Theirs.
+    tested, controls : ndarray of bool, shape (K,)
+        Which are claims, and which are random directions rendered on all images.
+    size : float
+        The common size.
+    seed : int
+        Of the null.
+
+    Returns
+    -------
+    RandomDirectionNull
+        Calibrated on the controls, and on more random directions rendered for it.
+    """
+    evidence, estimating = prepared.evidence, np.flatnonzero(~prepared.half)
+    curvature = curvature_of(prepared, estimating, size)
+    rows = estimating[evenly(len(estimating), NULL_IMAGES)]
+    beside, rendered = rendered_beside(prepared, rows, size)
+    gradients = prepared.gradients[estimating]
+    random = np.vstack([directions[controls], beside])
+    null = random_direction_null(
+        gradients, curvature, evidence.metric, evidence.covariance, lengths_of(random, evidence.metric),
+        seed=seed,
+    )  # fmt: skip
+    expected = predict(gradients, curvature, directions[controls]) + predict(
+        prepared.gradients[rows], curvature, beside
+    )
+    return null.calibrated(
+        (np.vstack([mean[controls], rendered]), expected),
+        seed,
+        tested=(mean[tested], predict(gradients, curvature, directions[tested])),
+    )
+
+
+def curvature_of(prepared: Prepared, rows: IntArray, size: float) -> FloatArray:
+    """Measure the second derivative of the margin on some images of the sample.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Renderer, guide, evidence.
+    rows : ndarray of int
+        Positions in the sample; a dozen of them are used.
+    size : float
+        Of the directions whose effects it shall predict.
+
+    Returns
+    -------
+    ndarray, shape (d, d)
+        As of `margin_curvature`.
+    """
+    evidence, part = prepared.evidence, prepared.rows(rows)
+    axes = main_axes(evidence.metric, evidence.covariance, size)
+    generator, target = prepared.screen.generator, prepared.target
+    return margin_curvature(
+        generator, prepared.guide, part.codes, part.noise, target, axes, evidence.metric, prepared.ledger
+    )
+
+
+def rendered_beside(prepared: Prepared, rows: IntArray, size: float) -> tuple[FloatArray, FloatArray]:
+    """Render more random directions, on a few images.
 
     The pool's own random directions are too few to calibrate the null sharply; these cost little, since the
     relation of rendered to predicted effect needs few images.
@@ -35,26 +113,24 @@ def rendered_null(prepared: Prepared, size: float) -> tuple[NDArray[np.float64],
     Parameters
     ----------
     prepared : Prepared
-        Renderer, gradients, evidence.
+        Renderer, classifier, evidence.
+    rows : ndarray of int
+        Positions of the images in the sample.
     size : float
         The common size.
 
     Returns
     -------
-    (ndarray, ndarray)
-        Rendered and predicted mean effects, a pair per direction and sign.
+    (ndarray of shape (r, d), ndarray of shape (r, 2))
+        Directions, and mean effects of them and their opposites.
     """
-    rows = np.flatnonzero(~prepared.half)
-    rows = rows[evenly(len(rows), NULL_IMAGES)]
-    part = prepared.rows(rows)
     evidence = replace(prepared.evidence, seed=derive_seed("null", prepared.evidence.seed))
     drawn = random_directions.propose(evidence, NULL_DIRECTIONS)
     drawn = calibrate(drawn, prepared.screen, prepared.sizing, evidence.metric, size, prepared.ledger)
     sizes = prepared.screen.generator.pixels.size
-    matrix = effect_matrix(prepared.screen, prepared.judge, part, drawn, sizes, purpose="null calibration")
-    directions = np.stack([c.direction.double().numpy() for c in drawn])
-    predicted = linear_effects(prepared.gradients[rows], directions)[:, None] * np.array(SIGNS)
-    return matrix.effects(prepared.target).mean(0).ravel(), predicted.ravel()
+    part, purpose = prepared.rows(rows), "null calibration"
+    matrix = effect_matrix(prepared.screen, prepared.judge, part, drawn, sizes, purpose=purpose)
+    return stacked(drawn), matrix.effects(prepared.target).mean(0)
 
 
 def ranked_table(
@@ -89,24 +165,10 @@ def ranked_table(
     """
     effects = matrix.effects(prepared.target)
     estimating = ~prepared.half
-    directions = np.stack([c.direction.double().numpy() for c in concepts])
-    gradients = prepared.gradients[estimating]
-    mean, linear = (
-        _estimated(estimating, searched, values)
-        for values in (effects, (prepared.gradients @ directions.T)[..., None] * np.array(SIGNS))
-    )  # (K, 2) each
-    claimed = claims(concepts)
+    mean, claimed = _estimated(estimating, searched, effects), claims(concepts)
     kept = np.ones(mean.shape, dtype=bool) if searched is None else searched.kept
-    random = ~claimed[:, None] & kept
-    rendered, predicted = rendered_null(prepared, size)
-    null = random_direction_null(
-        gradients, prepared.evidence.metric, prepared.evidence.covariance, size, seed=config.seed
-    ).calibrated(
-        np.concatenate([mean[random].ravel(), rendered]),
-        np.concatenate([linear[random].ravel(), predicted]),
-        config.seed,
-        tested=(mean[claimed].ravel(), linear[claimed].ravel()),
-    )
+    controls = ~claimed & kept.all(1)
+    null = random_null(prepared, mean, stacked(concepts), claimed, controls, size, config.seed)
     table = effect_table(
         _spread_within(effects, prepared, searched),
         matrix.flips(prepared.target),

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from diffex.effects.arrays import SIGNS, FloatArray, IntArray
 from diffex.effects.intervals import wilson
-from diffex.effects.nulls import linear_effects, random_direction_null, random_directions
+from diffex.effects.nulls import lengths_of, random_direction_null, random_directions
+from diffex.effects.prediction import predict
 from diffex.effects.ranking import TableSettings, effect_table
 from diffex.effects.replication import selection_half
 from diffex.evaluation.attributes.screens import Screen
@@ -80,17 +81,19 @@ def tested_table(
     half = selection_half(len(screen.effects), None, seed)
     gradients, effects = screen.gradients[~half], screen.effects[:, kept]
     mean = effects[~half].mean(0)
-    linear = linear_effects(gradients, screen.directions[kept])[:, None] * np.array(SIGNS)
     calibrates, few = slice(len(tested), None), np.flatnonzero(~half)[:NULL_IMAGES]
-    predicted = linear_effects(screen.gradients[few], screen.directions[beside])[:, None] * np.array(SIGNS)
+    claims, controls, random = (screen.directions[part] for part in (tested, calibrating, beside))
+    lengths = lengths_of(np.vstack([controls, random]), screen.metric)
+    expected = predict(gradients, screen.curvature, controls) + predict(
+        screen.gradients[few], screen.curvature, random
+    )
     rendered = screen.effects[np.ix_(few, beside)].mean(0)
     null = random_direction_null(
-        gradients, screen.metric, screen.covariance, screen.size, seed=seed
+        gradients, screen.curvature, screen.metric, screen.covariance, lengths, seed=seed
     ).calibrated(
-        np.concatenate([mean[calibrates].ravel(), rendered.ravel()]),
-        np.concatenate([linear[calibrates].ravel(), predicted.ravel()]),
+        (np.vstack([mean[calibrates], rendered]), expected),
         seed,
-        tested=(mean[: len(tested)].ravel(), linear[: len(tested)].ravel()),
+        tested=(mean[: len(tested)], predict(gradients, screen.curvature, claims)),
     )
     table = effect_table(
         effects,
@@ -129,7 +132,7 @@ def dealt(run: int, seed: int) -> tuple[IntArray, IntArray, IntArray]:
 
 
 def sign_flipped(screen: Screen, seed: int) -> Screen:
-    """Flip the sign of whole images, in effects and gradients alike: all mean effects become zero.
+    """Flip the sign of whole images, in effects and gradients alike: what is mean becomes zero.
 
     Parameters
     ----------
@@ -145,7 +148,10 @@ def sign_flipped(screen: Screen, seed: int) -> Screen:
     """
     flips = np.random.default_rng(seed).choice(np.array([-1.0, 1.0]), size=len(screen.effects))
     return replace(
-        screen, effects=screen.effects * flips[:, None, None], gradients=screen.gradients * flips[:, None]
+        screen,
+        effects=screen.effects * flips[:, None, None],
+        gradients=screen.gradients * flips[:, None],
+        curvature=np.zeros_like(screen.curvature),
     )
 
 
@@ -212,7 +218,8 @@ def planted_screen(
     rendered = (gradients @ pool.T)[:, :, None] * np.array(SIGNS)
     noise = _RENDER_NOISE * random.standard_normal(rendered.shape)
     is_random = np.arange(len(pool)) >= concepts - calibrating
-    return Screen(rendered + noise, gradients, pool, is_random, metric, covariance, size)
+    flat = np.zeros_like(metric)
+    return Screen(rendered + noise, gradients, flat, pool, is_random, metric, covariance, size)
 
 
 def finds_planted(screen: Screen, seed: int) -> bool:

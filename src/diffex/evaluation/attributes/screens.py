@@ -13,10 +13,10 @@ from diffex.base.files import load_tensors, save_tensors
 from diffex.base.ledger import CostLedger
 from diffex.base.positions import evenly
 from diffex.classifiers import Classifier
-from diffex.concepts import Concept
+from diffex.concepts import Concept, stacked
 from diffex.editors import Inversion, LatentEditor
 from diffex.effects.arrays import FloatArray
-from diffex.effects.linear import image_metric, logit_gradients
+from diffex.effects.linear import image_metric, logit_gradients, main_axes, margin_curvature
 from diffex.effects.matrix import Judge, effect_matrix, margin_of
 from diffex.effects.strengths import calibrate, typical_size
 from diffex.evaluation.attributes.chorus import chorus
@@ -25,6 +25,7 @@ from diffex.evaluation.stages import explained_content
 from diffex.explainers.attributes import calibrated_concepts
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.preparing import prepare
+from diffex.explainers.significance import curvature_of
 from diffex.generators import DiffusionAutoencoder
 from diffex.generators.model import Model
 from diffex.images import Images
@@ -44,6 +45,8 @@ class Screen:
         Change of the target's margin per image, concept and sign.
     gradients : ndarray, shape (n, d)
         Of the margin with respect to the code.
+    curvature : ndarray, shape (d, d)
+        Mean second derivative of the margin.
     directions : ndarray, shape (K, d)
         Calibrated.
     random : ndarray of bool, shape (K,)
@@ -56,6 +59,7 @@ class Screen:
 
     effects: FloatArray
     gradients: FloatArray
+    curvature: FloatArray
     directions: FloatArray
     random: NDArray[np.bool_]
     metric: FloatArray
@@ -103,29 +107,13 @@ def concept_screen(bench: Bench, images: Images, model: Model, config: Attribute
     matrix = effect_matrix(
         prepared.screen, prepared.judge, prepared.inversion, concepts, model.generator.pixels.size
     )
-    evidence = prepared.evidence
+    evidence, every = prepared.evidence, np.arange(len(prepared.half))
     made = Screen(
-        matrix.effects(prepared.target), prepared.gradients, stacked(concepts), randoms(concepts),
-        evidence.metric, evidence.covariance, size,
+        matrix.effects(prepared.target), prepared.gradients, curvature_of(prepared, every, size),
+        stacked(concepts), randoms(concepts), evidence.metric, evidence.covariance, size,
     )  # fmt: skip
     made.save(path)
     return made
-
-
-def stacked(concepts: list[Concept]) -> FloatArray:
-    """Stack directions.
-
-    Parameters
-    ----------
-    concepts : list of Concept
-        K of them.
-
-    Returns
-    -------
-    ndarray, shape (K, d)
-        Float64.
-    """
-    return np.stack([concept.direction.double().numpy() for concept in concepts])
 
 
 def randoms(concepts: list[Concept]) -> NDArray[np.bool_]:
@@ -259,14 +247,18 @@ def _render(
     together, columns = chorus(voices, pixels.value_range)
     judge = Judge(together, pixels.value_range, ledger)
     matrix = effect_matrix(ground.editor, judge, ground.inversion, concepts, pixels.size)
+    axes = main_axes(ground.metric, ground.covariance, ground.size)
     screens = {}
     for name, voice in voices.items():
         before = margin_of(matrix.null[..., columns[name]], target)
         after = margin_of(matrix.edits[..., columns[name]], target)
         codes, noise = ground.inversion.codes, ground.inversion.noise
         gradients = logit_gradients(ground.generator, voice, codes, noise, target, ledger)
+        curvature = margin_curvature(
+            ground.generator, voice, codes, noise, target, axes, ground.metric, ledger
+        )
         screens[name] = Screen(
-            after - before[:, None, None], gradients, stacked(concepts), randoms(concepts), ground.metric,
-            ground.covariance, ground.size,
+            after - before[:, None, None], gradients, curvature, stacked(concepts), randoms(concepts),
+            ground.metric, ground.covariance, ground.size,
         )  # fmt: skip
     return screens

@@ -33,10 +33,11 @@ def expected_nfe(images: int, concepts: int, selecting: int, latents: int) -> di
     51200
     """
     directions, few = 48, min(48, images - selecting)  # of the size-matched null
+    bends = 2 * min(16, latents) * min(12, images - selecting)
     metric, size = 12 * (latents + 1), min(48, selecting)
     scaling = 8 * (1 + 2 * concepts) + 8 * (1 + 2 * directions)
     return {
-        "gradients": 3 * images,
+        "gradients": 3 * (images + bends),
         "calibration": metric + size + scaling,
         "null": images + few,
         "screening": 2 * images * concepts,

@@ -122,7 +122,10 @@ def asked(ground: Ground, model: Model, target: str) -> Prepared:
             ground.model.generator, model.guide, inversion.codes, inversion.noise, index, ledger
         )
         logits = judge.logits(prepared.x)
-    return replace(prepared, target=index, gradients=gradients, logits=logits, judge=judge, ledger=ledger)
+    return replace(
+        prepared, target=index, gradients=gradients, logits=logits, judge=judge, guide=model.guide,
+        ledger=ledger,
+    )  # fmt: skip
 
 
 def probability_of(logits: NDArray[np.float64], target: int) -> FloatArray:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from diffex.classifiers.margins import probabilities
-from diffex.concepts import Concept
+from diffex.concepts import Concept, stacked
 from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import margin_of
 from diffex.evaluation.attributes.screens import Screen
@@ -51,6 +51,8 @@ class Pool:
         Of the cells themselves.
     gradients : dict of str to ndarray of shape (n, d)
         Of the target's margin with respect to the code.
+    curvature : dict of str to ndarray of shape (d, d)
+        Its mean second derivative.
     features : ndarray, shape (n, D, 2, f)
         Change of the oracle's features.
     metric, covariance : ndarray, shape (d, d)
@@ -67,6 +69,7 @@ class Pool:
     plain: dict[str, FloatArray]
     original: dict[str, FloatArray]
     gradients: dict[str, FloatArray]
+    curvature: dict[str, FloatArray]
     features: FloatArray
     metric: FloatArray
     covariance: FloatArray
@@ -90,12 +93,12 @@ class Pool:
 
     def screen(self, name: str, target: int) -> Screen:
         """Give the whole pool as one classifier's matrix, for the significance test."""
-        directions = np.stack([one.direction.double().numpy() for one in self.concepts])
         random = np.array([one.kind == "random" for one in self.concepts])
         effects = self.effects(name, target)
         return Screen(
-            effects, self.gradients[name], directions, random, self.metric, self.covariance, self.size
-        )
+            effects, self.gradients[name], self.curvature[name], stacked(self.concepts), random, self.metric,
+            self.covariance, self.size,
+        )  # fmt: skip
 
     def shifts(self, name: str, misread: bool = False) -> FloatArray:
         """Change of all probabilities from the cell itself to its edit, ``(n, D, 2, k)``, as published."""

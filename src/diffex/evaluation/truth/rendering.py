@@ -16,7 +16,7 @@ from diffex.classifiers import Classifier
 from diffex.concepts import SOURCES, Concept, Evidence
 from diffex.editors import LatentEditor
 from diffex.effects.arrays import FloatArray
-from diffex.effects.linear import image_metric, logit_gradients
+from diffex.effects.linear import image_metric, logit_gradients, main_axes, margin_curvature
 from diffex.effects.matrix import Judge, effect_matrix, margin_of
 from diffex.effects.strengths import calibrate, typical_size
 from diffex.evaluation.attributes.chorus import chorus
@@ -91,8 +91,8 @@ def rendered_pool(bench: Bench, made: Subjects) -> Pool:
     features = edits.pop("features") - plain.pop("features")[:, None, None]
     factors = made.oracle.corrected(edits.pop("oracle") - levels[:, None, None])
     return Pool(
-        tuple(concepts), cells, factors, levels, edits, plain, original, _named(kept, "gradients"), features,
-        metric, covariance, float(kept["size"][0]),
+        tuple(concepts), cells, factors, levels, edits, plain, original, _named(kept, "gradients"),
+        _named(kept, "curvature"), features, metric, covariance, float(kept["size"][0]),
     )  # fmt: skip
 
 
@@ -117,9 +117,21 @@ def _calibrated(bench: Bench, made: Subjects, cells: Images) -> tuple[dict[str, 
     tensors["metric"] = torch.from_numpy(evidence.metric)
     tensors["covariance"] = torch.from_numpy(evidence.covariance)
     tensors["size"] = torch.tensor([size], dtype=torch.float64)
+    axes = main_axes(evidence.metric, evidence.covariance, size)
     for name, voice in made.voices.items():
         found = logit_gradients(made.generator, voice, inversion.codes, inversion.noise, made.target, ledger)
         tensors[f"gradients|{name}"] = torch.from_numpy(found)
+        bent = margin_curvature(
+            made.generator,
+            voice,
+            inversion.codes,
+            inversion.noise,
+            made.target,
+            axes,
+            evidence.metric,
+            ledger,
+        )
+        tensors[f"curvature|{name}"] = torch.from_numpy(bent)
     return tensors, concepts
 
 
