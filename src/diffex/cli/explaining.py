@@ -119,7 +119,7 @@ def attributes(
             help="Render all edits (exact), those that win a race over images (race), or those with the "
             "largest first-order effects (gradient). What is left out counts as tested and not significant."
         ),
-    ] = Search.exact,
+    ] = Search.race,
     force: Force = False,
     common: Common,
 ) -> None:

@@ -24,8 +24,9 @@ class AttributeConfig(BaseModel):
     kinds : tuple of str
         Sources of concepts.
     search : {"exact", "race", "gradient"}
-        Which edits are rendered: all; those that may be among the best, by a race over images; those with the
-        largest first-order effects. What is left out counts as tested, with p = 1.
+        Which edits are rendered: all; those that may be among the best, by a race over images (the default: a
+        quarter of the evaluations, the same leading rows, docs/notes/0009); those with the largest first-order
+        effects. What is left out counts as tested, with p = 1.
     top : int
         How many of the best attributes are verified, measured, shown.
     q : float
@@ -50,7 +51,7 @@ class AttributeConfig(BaseModel):
     images: int = Field(default=256, ge=24)
     concepts: int = Field(default=100, ge=10)
     kinds: tuple[str, ...] = tuple(SOURCES)
-    search: Search = "exact"
+    search: Search = "race"
     top: int = Field(default=5, ge=1)
     q: float = Field(default=0.05, gt=0, lt=1)
     strengths: tuple[float, ...] = (0.5, 1.0, 1.25, 1.5, 2.0, 3.0)

@@ -24,7 +24,7 @@ from diffex.explainers.searching import claims
 
 NULL_DIRECTIONS = 48
 """Random directions rendered beside the pool, to calibrate the null."""
-NULL_IMAGES = 48
+NULL_IMAGES = 16
 """Images that they are rendered on."""
 
 

@@ -32,7 +32,7 @@ def expected_nfe(images: int, concepts: int, selecting: int, latents: int) -> di
     >>> expected_nfe(256, 100, 128, 64)["screening"]
     51200
     """
-    directions, few = 48, min(48, images - selecting)  # of the size-matched null
+    directions, few = 48, min(16, images - selecting)  # of the size-matched null
     bends = 2 * min(16, latents) * min(12, images - selecting)
     metric, size = 12 * (latents + 1), min(48, selecting)
     scaling = 8 * (1 + 2 * concepts) + 8 * (1 + 2 * directions)
