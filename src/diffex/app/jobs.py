@@ -1,5 +1,6 @@
 """The longer job: the smallest change that flips a cell, in a thread, with progress and cancel."""
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, final
@@ -16,6 +17,8 @@ from diffex.explainers.counterfactual import find_counterfactuals
 from diffex.images import images_from_arrays
 
 Tell = Callable[[dict[str, Any]], None]
+_log = logging.getLogger("diffex")
+_UNEXPECTED = "The search stopped at an error of diffex: what the terminal says is worth a report."
 
 
 class _Cancelled(Exception):
@@ -91,6 +94,9 @@ class Jobs:
             self._tell({"job": "cancelled", "name": cell.name})
         except DiffexError as error:
             self._tell({"job": "failed", "name": cell.name, "why": str(error)})
+        except Exception:  # untold, it would end the thread in silence and leave the page waiting
+            _log.exception("The search at %r stopped", cell.name)
+            self._tell({"job": "failed", "name": cell.name, "why": _UNEXPECTED})
 
 
 def _smallest_change(studio: Studio, cell: Cell, picture: torch.Tensor) -> dict[str, Any]:
