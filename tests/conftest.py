@@ -1,7 +1,8 @@
-"""What all tests share: real data, the rule about skips, and how many cores torch takes."""
+"""What all tests share: real data, a browser, the rule about skips, and how many cores torch takes."""
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
     from diffex.generators import DiffusionAutoencoder
     from diffex.generators.text.config import TextConfig
     from diffex.generators.text.model import TextModel
@@ -79,6 +82,34 @@ def data_set(data_dir: Path) -> Callable[[str], Path]:
         if not (data_dir / name).is_dir():
             pytest.skip(f"real images: {name} is not in DIFFEX_DATA")
         return data_dir / name
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Start Chromium; of one file, for Playwright keeps an event loop running in this thread."""
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[dev]'")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def serious() -> "Callable[[Page], list[str]]":
+    """Ask axe for what keeps people out of a page."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="no axe: pip install -e '.[dev]'"
+    )
+
+    def find(page: "Page") -> list[str]:
+        found = axe.Axe().run(page).response["violations"]
+        worst = [one for one in found if one["impact"] in {"serious", "critical"}]
+        return [f"{one['id']}: {node['html'][:200]}" for one in worst for node in one["nodes"]]
 
     return find
 

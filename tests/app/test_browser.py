@@ -1,7 +1,6 @@
 """The app in Chromium: what a scientist does with it."""
 
 import io
-import shutil
 
 import numpy as np
 import pytest
@@ -12,26 +11,20 @@ WATCH = """() => {
   window.told = [];
   new MutationObserver(() => window.told.push(line.textContent)).observe(line, { childList: true });
 }"""
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
-def page(app):
-    api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[dev]'")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
+def page(app, browser):
     said = []
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        made = chromium.new_page(viewport={"width": 1300, "height": 1000})
-        made.set_default_timeout(60_000)
-        made.on("console", lambda message: said.append(f"{message.text} {message.location['url']}"))
-        made.on("pageerror", lambda error: said.append(str(error)))
-        made.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-        made.goto(app.address)
-        made.wait_for_selector("#edit[src]")
-        yield made
-        chromium.close()
+    made = browser.new_page(viewport={"width": 1300, "height": 1000})
+    made.set_default_timeout(60_000)
+    made.on("console", lambda message: said.append(f"{message.text} {message.location['url']}"))
+    made.on("pageerror", lambda error: said.append(str(error)))
+    made.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    made.goto(app.address)
+    made.wait_for_selector("#edit[src]")
+    yield made
+    made.close()
     # A refused question is told on the page; the browser notes its status as well.
     assert [line for line in said if "422" not in line] == []
 
@@ -92,11 +85,7 @@ def test_a_job_tells_how_far_it_is_and_is_cancelled(page):
     assert page.is_enabled("#start")
 
 
-def test_nothing_keeps_people_out(page):
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="no axe: pip install -e '.[dev]'"
-    )
-    for address in ("/", "/cells"):
-        page.goto(page.url.split("/", 3)[0] + "//" + page.url.split("/", 3)[2] + address)
-        found = axe.Axe().run(page).response["violations"]
-        assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
+def test_nothing_keeps_people_out(page, app, serious):
+    for path in ("/", "/cells"):
+        page.goto(f"http://127.0.0.1:{app.port}{path}")
+        assert serious(page) == []

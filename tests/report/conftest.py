@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from diffex.images import PlantedCells
-from diffex.report import render_report
+from diffex.report import render_report, report_many
 from diffex.runs import Explanation, write_run
 
 VOID = {"meta", "img", "br", "col", "input", "line", "circle", "rect", "polygon", "polyline", "link", "hr"}
@@ -301,3 +301,33 @@ def report(tmp_path):
         return Page(path.read_text(encoding="utf-8"))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def file(tmp_path_factory, explanation):
+    folder = tmp_path_factory.mktemp("looked at")
+    return report_many([write_run(explanation, folder / "run")], folder / "report.html")
+
+
+@pytest.fixture
+def look(browser, file):
+    """Open a page; nothing may be asked of the network, said on the console, or thrown."""
+    said, asked, contexts = [], [], []
+
+    def open_page(path=file, **options):
+        context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900}, **options)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        contexts.append(context)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)

@@ -1,12 +1,15 @@
 """The tree of phrases in the report."""
 
+import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from diffex.report import render_report
 from diffex.report.tree import lineage, tree_panel
 from diffex.report.vocabulary import vocabulary
+from diffex.runs import write_run
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
 NODES = (
@@ -223,3 +226,72 @@ def test_the_only_control_without_script_is_a_checkbox_that_has_a_label(report, 
     assert "Only significant phrases" in page.text
     assert ("div", "class", "filters") in page.attributes and ("div", "hidden", None) in page.attributes
     assert not {"form", "link"} & set(page.tags)
+
+
+@pytest.fixture
+def opened(look, tmp_path):
+    """Open the report of a semantic run in Chromium."""
+
+    def build(explanation, **options):
+        return look(
+            render_report(write_run(explanation, tmp_path / "run"), tmp_path / "tree.html"), **options
+        )
+
+    return build
+
+
+def phrases_shown(page):
+    return page.locator(".tree .phrases:not(.legend) th.name:visible").all_inner_texts()
+
+
+def test_groups_fold_by_keyboard(opened, semantic):
+    page = opened(semantic())
+    scene = page.locator(".tree details.level-1").nth(1)
+    before = phrases_shown(page)
+    assert any("bright nucleus" in name for name in before) and not any("debris" in name for name in before)
+    scene.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    assert any("debris" in name for name in phrases_shown(page))
+    page.keyboard.press("Enter")
+    assert phrases_shown(page) == before
+
+
+def test_only_significant_phrases_are_shown_when_asked(opened, semantic):
+    page = opened(semantic())
+    before = phrases_shown(page)
+    box = page.get_by_label("Only significant phrases")
+    box.focus()
+    page.keyboard.press("Space")
+    assert [name.split("\n")[0] for name in phrases_shown(page)] == ["bright nucleus"]
+    assert page.locator(".tree summary:visible", has_text="scene").count() == 0
+    box.uncheck()
+    assert phrases_shown(page) == before
+
+
+def test_hostile_phrases_and_answers_stay_text_in_a_browser(opened, semantic):
+    turn = {
+        **TURN,
+        "prompt": f"</pre>{HOSTILE}",
+        "answer": f"</details></section>{HOSTILE}",
+        "fault": HOSTILE,
+    }
+    nodes = [(i, parent, HOSTILE) for i, parent, _ in NODES]
+    table = semantic().effects
+    page = opened(semantic(nodes, [turn], effects=table.assign(name=HOSTILE, words=HOSTILE)))
+    page.locator(".asked > summary").click()
+    asked, answered = page.locator(".asked pre").all_inner_texts()
+    assert HOSTILE in asked and answered == turn["answer"]
+    assert phrases_shown(page)[0] == HOSTILE
+    assert page.locator("img[src=x], main script:not([type='application/json'])").count() == 0
+    with page.expect_download() as saved:
+        page.locator(".tree").get_by_role("button", name="Save as SVG").click()
+    drawn = list(ElementTree.fromstring(saved.value.path().read_bytes()).iter())
+    assert not [one for one in drawn if one.tag.endswith("script")]
+    assert any("<script>alert(1)</script>" in (one.text or "") for one in drawn)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_for_axe(opened, semantic, serious, scheme):
+    page = opened(semantic(transcript=[TURN]), color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert serious(page) == []

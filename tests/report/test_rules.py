@@ -1,0 +1,70 @@
+"""The rules of a run in the report."""
+
+import numpy as np
+import pytest
+
+from diffex.report import render_report
+from diffex.runs import write_run
+
+TREE = ["add", ["mul", 2.5, ["pow", "area", 2]], ["mul", -0.5, "glow"]]
+FORMULA = "2.5*area**2 - 0.5*glow"
+
+
+@pytest.fixture
+def ruled(changed, explanation):
+    """A run of the rule method: one formula, its front, disputed cells and learnt factors."""
+    sure = [0.9, 0.8, 0.95]
+    rule = {
+        "class_name": "positive", "formula": FORMULA, "latex": "", "tree": TREE, "nodes": 9, "constants": [],
+        "factors": [{"name": name, "words": f"{name} of the nucleus", "unit": "um2"} for name in ("area", "glow")],
+        "stability": {"area**2": 0.97, "glow": 0.61},
+        "front": [
+            {"nodes": 2, "r2": 0.4, "formula": "-glow", "tree": ["mul", -1, "glow"], "engine": "pysr", "chosen": False},
+            {"nodes": 9, "r2": 0.9, "formula": FORMULA, "tree": TREE, "engine": "operon", "chosen": True},
+        ],
+    }  # fmt: skip
+    cell = {"id": "=1+1.tif", "label": "positive", "classifier": "positive", "classifier_margin": 0.4,
+            "rule": "negative", "rule_margin": -0.2}  # fmt: skip
+    rules = {
+        "schema": 1, "class_names": ["negative", "positive"], "target": "positive", "rules": [rule],
+        "codes_r2": {"area": 0.93, "glow": 0.2},
+        "fidelity": {"agreement": sure, "accuracy_ratio": None, "r2": [sure], "images": 32, "unit": "groups"},
+        "interventions": {"correlation": sure, "slope": [1.0, 0.9, 1.1]},
+        "sparsity": [{"method": "rigl", "setting": 0.1, "factors": 4, "connections": 31, "r2": 0.8, "agreement": 0.9}],
+        "disagreements": {"count": 3, "images": 32, "cells": [cell]},
+    }  # fmt: skip
+    shown = explanation.examples
+    traversals = np.repeat(shown["original"][None, :1], 5, axis=1)
+    examples = {
+        **shown,
+        "disagreements": shown["original"][:1],
+        "traversals": traversals,
+        "factors": np.array(["area"]),
+    }
+    return changed(summary={"method": "rules"}, rules=rules, examples=examples)
+
+
+@pytest.fixture
+def opened(look, tmp_path, ruled):
+    """Open its report in Chromium."""
+
+    def build(**options):
+        return look(render_report(write_run(ruled, tmp_path / "run"), tmp_path / "rules.html"), **options)
+
+    return build
+
+
+def test_says_the_rule_and_how_far_to_trust_it(report, ruled):
+    text = report(ruled).text
+    for words in (
+        "The rule in place of the network", "positive where this is above 0", "area of the nucleus", "93 %",
+        "2 formulas: accuracy against size", "61 %", "RigL, density 0.1", "3 of 32 held-out images", "=1+1.tif",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_for_axe(opened, serious, scheme):
+    page = opened(color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert serious(page) == []
