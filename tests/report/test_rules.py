@@ -1,5 +1,8 @@
 """The rules of a run in the report."""
 
+import csv
+import io
+
 import numpy as np
 import pytest
 
@@ -16,10 +19,11 @@ def ruled(changed, explanation):
     sure = [0.9, 0.8, 0.95]
     rule = {
         "class_name": "positive", "formula": FORMULA, "latex": "", "tree": TREE, "nodes": 9, "constants": [],
-        "factors": [{"name": name, "words": f"{name} of the nucleus", "unit": "um2"} for name in ("area", "glow")],
+        "factors": [{"name": n, "words": f"{n} of the nucleus", "unit": "um2"} for n in ("area", "glow")],
         "stability": {"area**2": 0.97, "glow": 0.61},
         "front": [
-            {"nodes": 2, "r2": 0.4, "formula": "-glow", "tree": ["mul", -1, "glow"], "engine": "pysr", "chosen": False},
+            {"nodes": 2, "r2": 0.4, "formula": "-glow", "tree": ["mul", -1, "glow"], "engine": "pysr",
+             "chosen": False},
             {"nodes": 9, "r2": 0.9, "formula": FORMULA, "tree": TREE, "engine": "operon", "chosen": True},
         ],
     }  # fmt: skip
@@ -30,7 +34,8 @@ def ruled(changed, explanation):
         "codes_r2": {"area": 0.93, "glow": 0.2},
         "fidelity": {"agreement": sure, "accuracy_ratio": None, "r2": [sure], "images": 32, "unit": "groups"},
         "interventions": {"correlation": sure, "slope": [1.0, 0.9, 1.1]},
-        "sparsity": [{"method": "rigl", "setting": 0.1, "factors": 4, "connections": 31, "r2": 0.8, "agreement": 0.9}],
+        "sparsity": [{"method": "rigl", "setting": 0.1, "factors": 4, "connections": 31, "r2": 0.8,
+                      "agreement": 0.9}],
         "disagreements": {"count": 3, "images": 32, "cells": [cell]},
     }  # fmt: skip
     shown = explanation.examples
@@ -58,7 +63,8 @@ def test_says_the_rule_and_how_far_to_trust_it(report, ruled):
     text = report(ruled).text
     for words in (
         "The rule in place of the network", "positive where this is above 0", "area of the nucleus", "93 %",
-        "2 formulas: accuracy against size", "61 %", "RigL, density 0.1", "3 of 32 held-out images", "=1+1.tif",
+        "2 formulas: accuracy against size", "61 %", "RigL, density 0.1", "3 of 32 held-out images",
+        "=1+1.tif",
     ):  # fmt: skip
         assert words in text, words
 
@@ -68,3 +74,13 @@ def test_nothing_serious_for_axe(opened, serious, scheme):
     page = opened(color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert serious(page) == []
+
+
+def test_saves_formulas_as_they_are_written_not_as_they_look(opened):
+    page = opened()
+    with page.expect_download() as saved:
+        page.locator(".rules").get_by_role("button", name="Save as CSV").click()
+    rows = list(csv.reader(io.StringIO(saved.value.path().read_text(encoding="utf-8"))))
+    assert ["9", "0.900", FORMULA, "operon", "yes"] in rows
+    assert ["2", "0.400", "'-glow", "pysr", ""] in rows
+    assert ["1", "'=1+1.tif", "positive"] in [row[:3] for row in rows]

@@ -2,16 +2,19 @@
 
 const savers = new Map();
 
-/** Text that a spreadsheet would take for a formula gets a quote before it. */
+/** Text that a spreadsheet would take for a formula gets a quote before it; numbers get a plain minus. */
 function field(value) {
   const text = String(value);
-  const isNumber = text.trim() !== "" && Number.isFinite(Number(text));
-  const safe = !isNumber && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const plain = text.replace(/^−/, "-");
+  const isNumber = plain.trim() !== "" && Number.isFinite(Number(plain));
+  const quoted = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = isNumber ? plain : quoted;
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 const csv = (lines) => lines.map((line) => `${line.map(field).join(",")}\n`).join("");
-const words = (element) => element.textContent.replace(/\s+/g, " ").trim();
+// What is typeset, as a formula is, also carries its text.
+const words = (element) => (element.dataset.text ?? element.textContent).replace(/\s+/g, " ").trim();
 
 function shownTable(panel) {
   const tables = all(panel, "tr").map((row) => [...row.cells].map(words));
