@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import signal
 import socket
@@ -9,6 +10,7 @@ import socket
 import numpy as np
 import pytest
 import torch
+import uvicorn
 from PIL import Image
 
 from diffex.app.answers import edit_answer
@@ -159,6 +161,20 @@ def test_a_port_in_use_gives_the_next_free_one():
         port = taken.getsockname()[1]
         with take_port(port) as other:
             assert port < other.getsockname()[1] < port + 50
+
+
+def test_the_command_says_that_another_port_was_taken(run, monkeypatch, capsys):
+    def end_at_once(_, sockets):
+        for one in sockets:
+            one.close()
+
+    monkeypatch.setattr(uvicorn.Server, "run", end_at_once)
+    with take_port(18800) as held:
+        port = held.getsockname()[1]
+        assert run_command(["app", str(run), "--no-browser", "--port", str(port)]) == 0
+    said = re.search(r"Port (\d+) is in use, so (\d+) was taken\.\s+Open (\S+)", capsys.readouterr().out)
+    asked, taken, address = said.groups()
+    assert int(asked) == port < int(taken) and address.startswith(f"http://127.0.0.1:{taken}/?token=")
 
 
 @pytest.mark.parametrize("damage", ["absent", "empty", "no head"])

@@ -35,5 +35,7 @@ def app(
         port=port,
         browser=not no_browser,
         device=common.device,
-        told=lambda place: emit(common, {"address": place.address, "run": run}, lambda: say(str(place))),
+        told=lambda place: emit(
+            common, {"address": place.address, "run": run}, lambda: say(*str(place).splitlines())
+        ),
     )
