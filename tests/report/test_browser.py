@@ -174,6 +174,20 @@ def test_nothing_serious_for_axe_in_several_runs(look, serious, tmp_path, change
     assert serious(page) == []
 
 
+def test_on_paper_stands_what_was_chosen_without_controls(look):
+    page = look(color_scheme="dark")
+    view(page)
+    page.get_by_label("Text").fill("Debris")
+    page.emulate_media(media="print")
+    controls = "button:not(th button):visible, input:visible, select:visible, .viewer:visible"
+    assert page.locator(controls).count() == 0  # heads of the table sort, and stay as heads
+    assert page.locator(".ranked tbody tr:visible").count() == 2
+    assert page.locator(".count").inner_text() == "2 of 16 rows shown"
+    assert page.locator(".strips img:visible").count() > 0 and page.locator(".dose svg:visible").count() == 4
+    assert page.locator(".ids:visible").count() == 0  # long, and in the run folder
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
 def test_fits_a_phone(look, browser):
     page = look()
     page.set_viewport_size({"width": 390, "height": 800})

@@ -84,3 +84,11 @@ def test_saves_formulas_as_they_are_written_not_as_they_look(opened):
     assert ["9", "0.900", FORMULA, "operon", "yes"] in rows
     assert ["2", "0.400", "'-glow", "pysr", ""] in rows
     assert ["1", "'=1+1.tif", "positive"] in [row[:3] for row in rows]
+
+
+def test_all_formulas_stand_on_paper(opened):
+    page = opened()
+    formulas = page.locator(".rules details math")
+    assert formulas.count() == 2 and not formulas.last.is_visible()
+    page.emulate_media(media="print")
+    assert all(one.is_visible() for one in formulas.all())

@@ -268,6 +268,14 @@ def test_only_significant_phrases_are_shown_when_asked(opened, semantic):
     assert phrases_shown(page) == before
 
 
+def test_all_groups_stand_on_paper(opened, semantic):
+    page = opened(semantic(transcript=[TURN]))
+    assert not any("debris" in name for name in phrases_shown(page))
+    page.emulate_media(media="print")
+    assert len(phrases_shown(page)) == len([1 for i, *_ in NODES if i.startswith(("attribute", "never"))])
+    assert page.locator(".only:visible, .asked pre:visible").count() == 0
+
+
 def test_hostile_phrases_and_answers_stay_text_in_a_browser(opened, semantic):
     turn = {
         **TURN,
