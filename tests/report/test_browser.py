@@ -178,10 +178,13 @@ def test_on_paper_stands_what_was_chosen_without_controls(look):
     page = look(color_scheme="dark")
     view(page)
     page.get_by_label("Text").fill("Debris")
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 within margins of 1 cm
     page.emulate_media(media="print")
     controls = "button:not(th button):visible, input:visible, select:visible, .viewer:visible"
     assert page.locator(controls).count() == 0  # heads of the table sort, and stay as heads
     assert page.locator(".ranked tbody tr:visible").count() == 2
+    heads = page.locator(".ranked thead th")
+    assert len({head.bounding_box()["y"] + head.bounding_box()["height"] for head in heads.all()}) == 1
     assert page.locator(".count").inner_text() == "2 of 16 rows shown"
     assert page.locator(".strips img:visible").count() > 0 and page.locator(".dose svg:visible").count() == 4
     assert page.locator(".ids:visible").count() == 0  # long, and in the run folder
