@@ -203,7 +203,7 @@ def _measure(
         after = tabulated(editor.edit(verifier.inversion, v.concept, v.sign * v.strength))
         changes = measured_changes(null, after, prepared, groups)
         tables.append(changes.assign(concept=v.concept.id, sign=v.sign, strength=v.strength))
-        named = named_quantities(changes, prepared.evidence.quantities)
+        named = named_quantities(changes, v.concept.id, prepared.evidence.quantities)
         leaks[v.concept.id] = off_target(original, null, after, spread, named)
     return pd.concat(tables, ignore_index=True)[MEASURED_COLUMNS], leaks
 
