@@ -179,7 +179,8 @@ def counterfactual(
     from diffex.explainers.counterfactual import counterfactuals
 
     result = counterfactuals(opened, fitted, target, explanation, out)
-    emit(common, {"out": out, "target": target, "images": opened.ids}, lambda: say(*str(result).splitlines()))
+    told = {"out": out, "target": target, "images": opened.ids, "results": result.results}
+    emit(common, told, lambda: say(*str(result).splitlines()))
 
 
 def _show_demo(rule: str, explanation: "Explanation", findings: "tuple[Finding, ...]", report: Path) -> None:
