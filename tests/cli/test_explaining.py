@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from diffex.classifiers import Classifier, export_classifier
+from diffex.cli.explaining import _show_demo
+from diffex.evaluation.demo import Finding
 from diffex.explainers import config, significance
 from diffex.explainers.rules import config as rule_config
 from diffex.explainers.rules import explain
@@ -83,3 +85,12 @@ def test_a_folder_of_rules_that_holds_something_else_is_refused(refused, make, r
     (run_folder / "rules" / "mine.txt").write_text("keep")
     sentence = refused("explain", make.cells(), "--target", "drug", "--out", run_folder)
     assert "rules is not empty (it holds mine.txt)" in sentence
+
+
+def test_the_demo_prints_the_ranking_and_what_was_found(run_folder, capsys):
+    explanation = read_run(run_folder)
+    findings = (Finding("cell_area", "cell grows", 1, 0.9), Finding("debris", "", 0, 0.0))
+    _show_demo("shortcut", explanation, findings, run_folder / "report.html")
+    said = capsys.readouterr().out
+    assert repr(explanation) in said and "+0.50 [+0.50, +0.50]" in said
+    assert "1 of 2 planted factors were found." in said

@@ -55,11 +55,10 @@ def demo(
     rule, explanation, findings = run_demo(common.chosen_seed, out, common.open_device())
     report = render_report(out)
     result = {
-        "run": out,
+        **_parts(explanation, out),
         "report": report,
         "rule": rule,
         "findings": [{**vars(finding), "found": finding.found} for finding in findings],
-        "answer": explanation.summary["answer"],
     }
     emit(common, result, lambda: _show_demo(rule, explanation, findings, report))
 
@@ -188,6 +187,7 @@ def _show_demo(rule: str, explanation: "Explanation", findings: "tuple[Finding, 
     if explanation.summary["model"]["forced"]:
         failed = [gate["words"] for gate in explanation.summary["gates"] if not gate["passed"]]
         say(f"Mind: the shipped generator fails gates for this classifier: {'; '.join(failed)}.", "")
+    say(*_ranked(explanation), "")
     rows = [
         (
             one.factor,
@@ -200,7 +200,8 @@ def _show_demo(rule: str, explanation: "Explanation", findings: "tuple[Finding, 
     ]
     heads = ("planted factor", "attribute that follows it", "rank", "correlation", "found")
     show_table(f"The classifier's planted rule ({rule}), and what was found without knowing it", heads, rows)
-    say("", f"Report: {report}")
+    found = sum(one.found for one in findings)
+    say("", f"{found} of {len(findings)} planted factors were found.", "", f"Report: {report}")
 
 
 def _open_model(model: Path, classifier: str | None, common: Common) -> "Model":
