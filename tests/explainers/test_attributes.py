@@ -245,6 +245,7 @@ def test_what_is_verified_is_told_in_every_table(tiny, prepared, model, new_cell
     assert set(measured["concept"]) == {concepts[0].id} and (measured["strength"] == one.strength).all()
     row = _complete(table, [one], measured, leaks).iloc[0]
     assert row["off_target"] >= 0 and row["words"] != "by hand"
+    assert row["control_found"] == one.control_found
     assert row["trend_p"] == one.trend.p and list(one.trend.strengths) == [0.0, 0.5, 1.0]
     np.testing.assert_allclose(one.trend.effects.value, [0.0, *one.dose["effect"]])
     assert np.isnan(row["half_flip"]) == (one.dose["flip_rate"].fillna(0) < 0.5).all()

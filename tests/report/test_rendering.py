@@ -140,6 +140,16 @@ def test_trend_and_coverage_are_told(report, explanation, changed):
     assert "p = 0.200. At no strength tried do half of the images flip to positive." in never
 
 
+def test_a_check_of_realism_without_power_is_said_beside_its_number(report, explanation, changed):
+    words = "(the check has no power: it does not find edits three times as strong)"
+    assert words not in report(explanation).text
+    assert words not in report(changed(effects=explanation.effects.assign(control_found=True))).text
+    powerless = report(changed(effects=explanation.effects.assign(control_found=False))).text
+    assert f"strength 1.5 {words}" in powerless
+    nowhere = explanation.effects.assign(control_found=False, max_strength=np.nan)
+    assert words not in report(changed(effects=nowhere)).text
+
+
 def test_failed_gates_are_loud(report, explanation, changed):
     gates = [{**gate, "passed": i > 0} for i, gate in enumerate(explanation.summary["gates"])]
     gates[0]["value"] = None

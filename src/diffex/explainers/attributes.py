@@ -219,12 +219,13 @@ def _complete(
     """Add what only the verified rows have; the others carry NaN."""
     table = table.assign(
         strength=1.0, max_strength=np.nan, on_manifold=False, off_target=np.nan, words=table["name"],
-        trend_p=np.nan, half_flip=np.nan,
+        trend_p=np.nan, half_flip=np.nan, control_found=False,
     )  # fmt: skip
     for v in verified:
         row = (table["concept"] == v.concept.id) & (table["sign"] == v.sign)
         own = measured[(measured["concept"] == v.concept.id) & (measured["sign"] == v.sign)]
         table.loc[row, "max_strength"] = v.max_strength
+        table.loc[row, "control_found"] = v.control_found
         table.loc[row, "on_manifold"] = bool(v.at(1.0)["on_manifold"])
         table.loc[row, "trend_p"] = v.trend.p
         table.loc[row, "half_flip"] = np.nan if v.trend.half_flip is None else v.trend.half_flip

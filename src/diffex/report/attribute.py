@@ -146,6 +146,8 @@ def _facts(row: dict[Any, Any], target: str) -> tuple[tuple[str, str], ...]:
 def _reach(row: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
     reach = row["max_strength"]
     said = f"strength {short(abs(reach))}" if is_number(reach) else "none tried"
+    if is_number(reach) and not row.get("control_found", True):
+        said += " (the check has no power: it does not find edits three times as strong)"
     return (("strongest that still looks real", said),)
 
 
