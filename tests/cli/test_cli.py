@@ -140,6 +140,18 @@ def test_edit_writes_edits_and_null_edits_under_the_images_own_names(cli, make, 
     assert cli(*arguments).code == 0  # the same command again
 
 
+def test_counterfactual_json_tells_the_results(cli, make, tmp_path, run_folder, model_folder):
+    image = make.cells(count=1) / "DMSO" / "0.png"
+    rest = ("--target", "drug", "--run", run_folder, "--out", tmp_path / "why", "--json")
+    done = cli("counterfactual", image, "--model", model_folder, *rest)
+    assert done.code == 0, done
+    (one,) = json.loads(done.out)["results"]
+    assert {"id", "flipped", "size", "distance", "margin_null", "changes"} <= set(one)
+    assert set(one["logits_null"]) == set(one["logits_counterfactual"]) == {"DMSO", "drug"}
+    assert {"parts", "rest"} == set(one["shares"])
+    assert json.loads((tmp_path / "why" / "counterfactuals.json").read_text()) == [one]
+
+
 def test_edit_at_strength_0_is_the_null_edit_and_beyond_the_manifold_is_said(cli, make, tmp_path, run_folder):
     arguments = ("edit", make.cells(count=2), "--run", run_folder, "--concept", "latent:0")
     done = cli(*arguments, "--strength", "0", "--out", tmp_path / "zero", "--json")

@@ -97,8 +97,20 @@ def test_order_of_concepts_does_not_matter() -> None:
 def test_best_per_image() -> None:
     matrix = np.zeros((2, 3, 2))
     matrix[0, 2, 1], matrix[1, 1, 0] = 5.0, 4.0
-    concept, sign, effect = best_per_image(matrix)
+    concept, sign, effect = best_per_image(matrix, np.ones((3, 2), dtype=bool))
     assert (concept.tolist(), sign.tolist(), effect.tolist()) == ([2, 1], [-1, 1], [5.0, 4.0])
+
+
+def test_best_per_image_is_chosen_among_rows_that_were_rendered() -> None:
+    matrix = np.zeros((2, 3, 2))
+    matrix[0, 2, 1], matrix[1, 1, 0], matrix[:, 0] = 5.0, 4.0, [[np.nan, 9.0], [9.0, np.nan]]
+    among = np.array([[False, False], [True, False], [False, True]])
+    concept, sign, effect = best_per_image(matrix, among)
+    assert (concept.tolist(), sign.tolist(), effect.tolist()) == ([2, 1], [-1, 1], [5.0, 4.0])
+    with pytest.raises(InputError, match="NaN"):
+        best_per_image(matrix, np.ones((3, 2), dtype=bool))
+    with pytest.raises(InputError, match="among got no row"):
+        best_per_image(matrix, np.zeros((3, 2), dtype=bool))
 
 
 def test_refuses_what_it_cannot_use() -> None:

@@ -4,9 +4,12 @@ import pytest
 import torch
 
 from diffex.concepts import Concept
+from diffex.effects.dose import dose_response
 from diffex.explainers.answer import answer
 from diffex.explainers.summarising import _warnings
 from diffex.explainers.verifying import Verified
+
+FLAT = dose_response(np.zeros((2, 3)), range(3))
 
 
 def effects(significant=(True, False, False, False)):
@@ -22,7 +25,7 @@ def verified(largest=2.0, control=True):
         {"strength": [0.5, 1.0, 2.0], "flip_rate": [0.1, 0.4, 0.9], "flip_low": [0.0, 0.3, 0.8],
          "flip_high": [0.2, 0.5, 0.96], "on_manifold": [not np.isnan(largest)] * 3}
     )  # fmt: skip
-    return Verified(Concept("latent:0", "latent", "latent 0", torch.ones(2)), 1, dose, largest, control)
+    return Verified(Concept("latent:0", "latent", "latent 0", torch.ones(2)), 1, dose, largest, control, FLAT)
 
 
 def test_three_sentences_of_words_and_numbers():

@@ -14,6 +14,7 @@ from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, align_labels
 from diffex.concepts import Concept
 from diffex.editors import LatentEditor
+from diffex.effects.dose import dose_response
 from diffex.effects.matrix import Judge, effect_matrix
 from diffex.effects.multiplicity import benjamini_hochberg
 from diffex.effects.search import attfind
@@ -218,7 +219,11 @@ def test_explanation_is_whole(explained, model):
 
 def test_an_attribute_that_never_looks_real_does_not_lead():
     def one(name, largest):
-        return Verified(Concept(name, "latent", name, torch.ones(2)), 1, pd.DataFrame(), largest, True)
+        concept, flat = (
+            Concept(name, "latent", name, torch.ones(2)),
+            dose_response(np.zeros((2, 3)), range(3)),
+        )
+        return Verified(concept, 1, pd.DataFrame(), largest, True, flat)
 
     ordered = passing_first([one("a", np.nan), one("b", 1.0), one("c", 0.5), one("d", np.nan)])
     assert [v.concept.id for v in ordered] == ["b", "c", "a", "d"]
@@ -240,6 +245,10 @@ def test_what_is_verified_is_told_in_every_table(tiny, prepared, model, new_cell
     assert set(measured["concept"]) == {concepts[0].id} and (measured["strength"] == one.strength).all()
     row = _complete(table, [one], measured, leaks).iloc[0]
     assert row["off_target"] >= 0 and row["words"] != "by hand"
+    assert row["control_found"] == one.control_found
+    assert row["trend_p"] == one.trend.p and list(one.trend.strengths) == [0.0, 0.5, 1.0]
+    np.testing.assert_allclose(one.trend.effects.value, [0.0, *one.dose["effect"]])
+    assert np.isnan(row["half_flip"]) == (one.dose["flip_rate"].fillna(0) < 0.5).all()
     pictures = example_pictures(prepared, model.generator, [one], config)
     assert pictures["edits"].shape == (1, 2, 2, 3, 32, 32)
     assert set(pictures["ids"]) <= {prepared.images.ids[i] for i in np.flatnonzero(~prepared.half)}

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -6,7 +7,10 @@ import pytest
 import torch
 
 from diffex.base.errors import FolderError, InputError
-from diffex.explainers.counterfactual import counterfactuals
+from diffex.base.files import plain
+from diffex.explainers.counterfactual import counterfactuals, find_counterfactuals
+from diffex.explainers.edit import find_concept
+from diffex.explainers.splitting import split_moves
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +44,35 @@ def test_pictures_and_tables_are_written(done, two):
     assert len(pd.read_csv(done.out / "counterfactuals.csv")) == len(two)
     rows = json.loads((done.out / "counterfactuals.json").read_text())
     assert [row["id"] for row in rows] == list(two.ids)
+
+
+def test_results_for_machines_tell_logits_size_and_shares(done, two, model):
+    rows, table = done.results, done.table.to_dict("records")
+    assert json.loads((done.out / "counterfactuals.json").read_text()) == plain(rows)
+    for one, row in zip(rows, table, strict=True):
+        assert {key: one[key] for key in row} == row
+        assert set(one["logits_null"]) == set(one["logits_counterfactual"]) == {"control", "treated"}
+        for kind in ("null", "counterfactual"):
+            logits = one[f"logits_{kind}"]
+            assert logits["treated"] - logits["control"] == pytest.approx(row[f"margin_{kind}"], abs=1e-5)
+        assert one["size"] >= 0
+    assert any(one["size"] > 0 for one in rows)
+
+
+def test_shares_of_a_move_add_up(model, explained, two):
+    table = explained.effects.assign(significant=explained.effects["kind"] != "random")
+    run = replace(explained, effects=table)
+    concept = table[table["significant"]].iloc[0]["concept"]
+    along = find_concept(run, concept).direction
+    moves = torch.stack([2.0 * along, torch.randn(len(along), generator=torch.Generator().manual_seed(0))])
+    own, mixed = split_moves(model, run, moves)
+    assert own.rest == pytest.approx(0, abs=1e-3) and own.parts[0].share == pytest.approx(1, abs=1e-3)
+    assert sum(part.share for part in mixed.parts) + mixed.rest == pytest.approx(1, abs=1e-3)
+    assert all(part.concept in str(mixed) for part in mixed.parts)
+    none = replace(explained, effects=table.assign(significant=False))
+    assert split_moves(model, none, moves) == ()
+    found = find_counterfactuals(two.subset([0]), model, "treated", run)
+    assert found.table["parts"].tolist() == [str(split) for split in found.splits]
 
 
 def test_what_is_the_target_already_needs_no_move(two, model, tmp_path):

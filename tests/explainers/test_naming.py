@@ -139,7 +139,17 @@ def test_off_target_counts_what_the_name_does_not_say():
 
 def test_named_quantities_take_their_kin_with_them():
     measured = measured_of(mean_fkhr=3.0, ratio_fkhr=1.0, puncta=0.5)
-    assert named_quantities(measured, QUANTITIES) == {"mean_fkhr", "total_fkhr", "ratio_fkhr", "puncta"}
+    named = named_quantities(measured, "latent:0", QUANTITIES)
+    assert named == {"mean_fkhr", "total_fkhr", "ratio_fkhr", "puncta"}
+
+
+def test_named_quantities_are_those_of_the_name_and_no_others():
+    """Not the three largest changes: a name tells one of a kind, a certain one, and a notable one."""
+    measured = measured_of(mean_fkhr=3.0, total_fkhr=2.9, ratio_fkhr=1.0, puncta=0.5, area_px=0.2)
+    assert named_quantities(measured, "latent:0", QUANTITIES) == set(COLUMNS) - {"area_px"}
+    uncertain = measured.assign(low=measured["low"].where(measured["quantity"] != "ratio_fkhr", -1.0))
+    assert named_quantities(uncertain, "latent:0", QUANTITIES) == {"mean_fkhr", "total_fkhr", "puncta"}
+    assert named_quantities(measured_of(puncta=0.2), "latent:0", QUANTITIES) == set()
 
 
 def test_real_cells_measured_twice_are_the_same(prepared):

@@ -23,6 +23,7 @@ Target = Annotated[str, typer.Option(help="The class whose logit is explained.")
 Force = Annotated[bool, typer.Option("--force", help="Explain although a gate of the model failed.")]
 Count = Annotated[int, typer.Option("--images", min=24, help="How many images are edited.")]
 Concepts = Annotated[int, typer.Option(min=10, help="How many concepts are proposed.")]
+_RULES = "rules"
 
 
 class Search(StrEnum):
@@ -54,11 +55,10 @@ def demo(
     rule, explanation, findings = run_demo(common.chosen_seed, out, common.open_device())
     report = render_report(out)
     result = {
-        "run": out,
+        **_parts(explanation, out),
         "report": report,
         "rule": rule,
         "findings": [{**vars(finding), "found": finding.found} for finding in findings],
-        "answer": explanation.summary["answer"],
     }
     emit(common, result, lambda: _show_demo(rule, explanation, findings, report))
 
@@ -78,7 +78,8 @@ def explain(
 ) -> None:
     """Go from a folder of images to a report.
 
-    Check-up, fit (kept in OUT/model and resumed), attributes, report.
+    Check-up, fit (kept in OUT/model and resumed), attributes, rules (kept in OUT/rules), one report of both.
+    Where the images allow no rules, it says why and goes on.
 
     Example: diffex explain cells/train --out run --target drug
     """
@@ -90,6 +91,7 @@ def explain(
     request = prepare_fit(images, plan, out / "model", common)
     wanted = target_of(request.images, request.classifier, target)
     require_free_run(out, wanted)
+    require_free_run(out / _RULES, wanted, None, "rules")
     checkup = examine(request.images, request.classifier, common.chosen_seed)
     checkup.require_healthy()
     if not common.json:
@@ -99,7 +101,8 @@ def explain(
     model = fit_model(request, out / "model", common.open_device())
     options = {"seed": common.chosen_seed, "force": force}
     explanation = _explained(request.images, model, wanted, out, options)
-    emit_run(explanation, out, common)
+    ruled = _ruled(request.images, model, wanted, out, options)
+    _emit_both(explanation, ruled, out, common)
 
 
 @app.command()
@@ -175,7 +178,8 @@ def counterfactual(
     from diffex.explainers.counterfactual import counterfactuals
 
     result = counterfactuals(opened, fitted, target, explanation, out)
-    emit(common, {"out": out, "target": target, "images": opened.ids}, lambda: say(*str(result).splitlines()))
+    told = {"out": out, "target": target, "images": opened.ids, "results": result.results}
+    emit(common, told, lambda: say(*str(result).splitlines()))
 
 
 def _show_demo(rule: str, explanation: "Explanation", findings: "tuple[Finding, ...]", report: Path) -> None:
@@ -183,6 +187,7 @@ def _show_demo(rule: str, explanation: "Explanation", findings: "tuple[Finding, 
     if explanation.summary["model"]["forced"]:
         failed = [gate["words"] for gate in explanation.summary["gates"] if not gate["passed"]]
         say(f"Mind: the shipped generator fails gates for this classifier: {'; '.join(failed)}.", "")
+    say(*_ranked(explanation), "")
     rows = [
         (
             one.factor,
@@ -195,7 +200,8 @@ def _show_demo(rule: str, explanation: "Explanation", findings: "tuple[Finding, 
     ]
     heads = ("planted factor", "attribute that follows it", "rank", "correlation", "found")
     show_table(f"The classifier's planted rule ({rule}), and what was found without knowing it", heads, rows)
-    say("", f"Report: {report}")
+    found = sum(one.found for one in findings)
+    say("", f"{found} of {len(findings)} planted factors were found.", "", f"Report: {report}")
 
 
 def _open_model(model: Path, classifier: str | None, common: Common) -> "Model":
@@ -273,6 +279,45 @@ def _explained(
     return explanation
 
 
+def _ruled(
+    images: "Images", model: "Model", target: str, out: Path, options: dict[str, Any]
+) -> "Explanation | str":
+    """Run the rules beside the attributes, and report both; or say why there are none."""
+    from diffex.base.errors import InputError
+    from diffex.explainers.claims import require_free_run
+    from diffex.explainers.rules.config import RuleConfig
+    from diffex.explainers.rules.explain import explain_rules
+    from diffex.report import report_many
+
+    folder = out / _RULES
+    require_free_run(folder, target, model.state_hash(), "rules")
+    try:
+        explanation = explain_rules(images, model, RuleConfig(target=target, **options))
+    except InputError as error:
+        return f"No rules: {error}"
+    explanation.save(folder)
+    report_many([out, folder], out / "report.html")
+    return explanation
+
+
+def _emit_both(explanation: "Explanation", ruled: "Explanation | str", out: Path, common: Common) -> None:
+    if isinstance(ruled, str):
+        rules, lines = {"refused": ruled}, [ruled]
+    else:
+        rules, lines = _parts(ruled, out / _RULES), ["Rules:", *_found(ruled)]
+    result = {**_parts(explanation, out), "report": out / "report.html", "rules": rules}
+    shown = [
+        *_found(explanation),
+        "",
+        *_ranked(explanation),
+        "",
+        *lines,
+        "",
+        f"Report: {out / 'report.html'}",
+    ]
+    emit(common, result, lambda: say(*shown))
+
+
 def emit_run(explanation: "Explanation", out: Path, common: Common) -> None:
     """Print the answer, warnings, the ranked table and where the report is.
 
@@ -285,21 +330,26 @@ def emit_run(explanation: "Explanation", out: Path, common: Common) -> None:
     common : Common
         Whether JSON is wanted.
     """
-    summary, report = explanation.summary, out / "report.html"
-    result = {
+    report = out / "report.html"
+    shown = [*_found(explanation), "", *_ranked(explanation), "", f"Report: {report}"]
+    emit(common, {**_parts(explanation, out), "report": report}, lambda: say(*shown))
+
+
+def _parts(explanation: "Explanation", out: Path) -> dict[str, Any]:
+    """What is said of a run for machines."""
+    summary = explanation.summary
+    return {
         "run": out,
-        "report": report,
         "target": summary["target"],
         "answer": summary["answer"],
         "warnings": summary["warnings"],
         "effects": explanation.effects.to_dict("records"),
     }
-    lines = [
-        *summary["answer"],
-        *summary["warnings"],
-        "",
-        *repr(explanation).splitlines(),
-        "",
-        f"Report: {report}",
-    ]
-    emit(common, result, lambda: say(*lines))
+
+
+def _found(explanation: "Explanation") -> list[str]:
+    return [*explanation.summary["answer"], *explanation.summary["warnings"]]
+
+
+def _ranked(explanation: "Explanation") -> list[str]:
+    return repr(explanation).splitlines()

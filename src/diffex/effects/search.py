@@ -175,13 +175,15 @@ def attfind(matrix: ArrayLike, most: int, threshold: float = 0.25, decay: float 
     return tuple(found)
 
 
-def best_per_image(matrix: ArrayLike) -> tuple[IntArray, IntArray, FloatArray]:
+def best_per_image(matrix: ArrayLike, among: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Give the concept and sign that moves each image furthest toward the target.
 
     Parameters
     ----------
     matrix : array_like, shape (n, K, 2)
         Effect per image, concept and sign (+1, -1).
+    among : ndarray of bool, shape (K, 2)
+        Rows to choose from, at least one; the others need not be finite.
 
     Returns
     -------
@@ -191,9 +193,12 @@ def best_per_image(matrix: ArrayLike) -> tuple[IntArray, IntArray, FloatArray]:
     Raises
     ------
     InputError
-        If the matrix is not finite or not (n, K, 2).
+        If there is no row to choose from, or it is not finite.
     """
-    array = signed_effects(matrix)
-    flat = array.reshape(len(array), -1)
-    best = flat.argmax(axis=1)
-    return best // 2, np.asarray(SIGNS)[best % 2], flat[np.arange(len(flat)), best]
+    places = np.argwhere(among)
+    if not len(places):
+        raise InputError("among got no row, expected one or more to choose from.")
+    array = finite(np.asarray(matrix)[:, among], "matrix", 2)
+    best = array.argmax(axis=1)
+    concepts, sides = places[best].T
+    return concepts, np.asarray(SIGNS)[sides], array[np.arange(len(array)), best]

@@ -15,6 +15,7 @@ from diffex.effects.arrays import SIGNS
 from diffex.effects.matrix import EffectMatrix
 from diffex.effects.strengths import calibrate, typical_size
 from diffex.explainers.config import AttributeConfig
+from diffex.explainers.covering import best_columns, coverage, usable
 from diffex.explainers.naming import measure_like, measured_changes, name_of, named_quantities, off_target
 from diffex.explainers.preparing import Prepared, prepare
 from diffex.explainers.searching import compare_with_exact, search_effects
@@ -103,12 +104,13 @@ def explain_concepts(
         examples = example_pictures(prepared, model.generator, verified, config)
     model.classifier.check_unchanged(before)
     table = _complete(table, verified, measured, leaks)
+    rows = usable(table, matrix)
+    covered = coverage(prepared, matrix, rows, dict(zip(table["concept"], table["name"], strict=True)))
+    head = summarise(images, model, prepared, table, verified, size, proposed, config, compared=compared)
     return Explanation(
-        summary=summarise(
-            images, model, prepared, table, verified, size, proposed, config, compared=compared
-        ),
+        summary={**head, "coverage": covered},
         effects=table,
-        cells=_cells(prepared, matrix, verified, model),
+        cells=_cells(prepared, matrix, verified, model).assign(**best_columns(prepared, matrix, rows)),
         examples=examples,
         dose=_stacked([v.dose for v in verified], DOSE_COLUMNS),
         measured=measured,
@@ -203,7 +205,7 @@ def _measure(
         after = tabulated(editor.edit(verifier.inversion, v.concept, v.sign * v.strength))
         changes = measured_changes(null, after, prepared, groups)
         tables.append(changes.assign(concept=v.concept.id, sign=v.sign, strength=v.strength))
-        named = named_quantities(changes, prepared.evidence.quantities)
+        named = named_quantities(changes, v.concept.id, prepared.evidence.quantities)
         leaks[v.concept.id] = off_target(original, null, after, spread, named)
     return pd.concat(tables, ignore_index=True)[MEASURED_COLUMNS], leaks
 
@@ -216,13 +218,17 @@ def _complete(
 ) -> pd.DataFrame:
     """Add what only the verified rows have; the others carry NaN."""
     table = table.assign(
-        strength=1.0, max_strength=np.nan, on_manifold=False, off_target=np.nan, words=table["name"]
-    )
+        strength=1.0, max_strength=np.nan, on_manifold=False, off_target=np.nan, words=table["name"],
+        trend_p=np.nan, half_flip=np.nan, control_found=False,
+    )  # fmt: skip
     for v in verified:
         row = (table["concept"] == v.concept.id) & (table["sign"] == v.sign)
         own = measured[(measured["concept"] == v.concept.id) & (measured["sign"] == v.sign)]
         table.loc[row, "max_strength"] = v.max_strength
+        table.loc[row, "control_found"] = v.control_found
         table.loc[row, "on_manifold"] = bool(v.at(1.0)["on_manifold"])
+        table.loc[row, "trend_p"] = v.trend.p
+        table.loc[row, "half_flip"] = np.nan if v.trend.half_flip is None else v.trend.half_flip
         table.loc[row, "off_target"] = leaks[v.concept.id]
         table.loc[row, "words"] = name_of(own, v.concept.id)
     return table

@@ -24,15 +24,15 @@ class AttributeConfig(BaseModel):
     kinds : tuple of str
         Sources of concepts.
     search : {"exact", "race", "gradient"}
-        Which edits are rendered: all; those that may be among the best, by a race over images (the default: a
-        quarter of the evaluations, the same leading rows, docs/notes/0009); those with the largest first-order
-        effects. What is left out counts as tested, with p = 1.
+        Which edits are rendered: all; those that may be among the best, by a race over images (the default:
+        a quarter of the evaluations, the same leading rows, docs/notes/0009); those with the largest
+        first-order effects. What is left out counts as tested, with p = 1.
     top : int
         How many of the best attributes are verified, measured, shown.
     q : float
         False discovery rate.
     strengths : tuple of float
-        At which the best are verified; `max_strength` is one of them.
+        Two or more, ascending, at which the best are verified; `max_strength` is one of them.
     verify_depth : int
         Network evaluations per image of the verification.
     verify_images : int
@@ -54,7 +54,7 @@ class AttributeConfig(BaseModel):
     search: Search = "race"
     top: int = Field(default=5, ge=1)
     q: float = Field(default=0.05, gt=0, lt=1)
-    strengths: tuple[float, ...] = (0.5, 1.0, 1.25, 1.5, 2.0, 3.0)
+    strengths: tuple[float, ...] = Field(default=(0.5, 1.0, 1.25, 1.5, 2.0, 3.0), min_length=2)
     verify_depth: int = Field(default=4, ge=1)
     verify_images: int = Field(default=64, ge=8)
     shown: int = Field(default=6, ge=1)

@@ -1,8 +1,8 @@
 """Why this image: the smallest on-manifold change that flips it, split into what it changes."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,12 @@ from diffex.base.noise import noise_for
 from diffex.base.progress import progress
 from diffex.classifiers import margin
 from diffex.editors import Inversion, LatentEditor
+from diffex.effects.matrix import margin_of
 from diffex.explainers.claims import claim, require_claimable
-from diffex.explainers.edit import find_concept
 from diffex.explainers.naming import phrase
 from diffex.explainers.preparing import target_index
+from diffex.explainers.splitting import Split, split_moves
+from diffex.generators import logits_of
 from diffex.generators.model import Model
 from diffex.images import Images, place, write_image
 from diffex.measurements import Quantity, choose_channel, measure, nucleus_channel, quantities
@@ -29,7 +31,6 @@ _STEPS = 40
 _RATE = 0.15
 _MARGIN = 0.5
 _HALVINGS = 6
-_PARTS = 4
 _TOLD = 5
 
 
@@ -43,12 +44,17 @@ class Counterfactuals:
     out : Path
         Folder with pictures, ``counterfactuals.csv`` and ``counterfactuals.json``.
     table : DataFrame
-        A row per image: ``id, flipped, margin_original, margin_null, margin_counterfactual, distance,
-        changes`` and, with a run, ``parts``. The distance is in standard deviations of the codes.
+        A row per image: ``id, flipped, margin_original, margin_null, margin_counterfactual, distance, size,
+        changes`` and, with a run, ``parts``. The distance is in standard deviations of the codes, the size is
+        of the change from the null edit.
+    results : list of dict
+        The same image by image, for machines, and ``logits_null``, ``logits_counterfactual`` by class and
+        ``shares``: the parts and what is left; None without a run.
     """
 
     out: Path
     table: pd.DataFrame
+    results: list[dict[str, Any]]
 
     def __str__(self) -> str:
         """Say for every image what has to change."""
@@ -74,11 +80,17 @@ class Found:
         As in `Counterfactuals`.
     null, moved : Tensor
         ``(n, c, h, w)`` grey values: null edits and counterfactuals.
+    logits : (ndarray, ndarray)
+        Of both, ``(n, k)``.
+    splits : tuple of Split
+        One per image; empty without a run, or where none of its attributes is significant.
     """
 
     table: pd.DataFrame
     null: Tensor
     moved: Tensor
+    logits: tuple[NDArray[np.float64], NDArray[np.float64]]
+    splits: tuple[Split, ...]
 
 
 def counterfactuals(
@@ -109,8 +121,9 @@ def counterfactuals(
     require_claimable(out, request)
     found = find_counterfactuals(images, model, target, run)
     claim(out, request)
-    _write(images, found.null, found.moved, found.table, out)
-    return Counterfactuals(out, found.table)
+    results = _results(found, model.classifier.card.class_names)
+    _write(images, found, results, out)
+    return Counterfactuals(out, found.table, results)
 
 
 def find_counterfactuals(images: Images, model: Model, target: str, run: Explanation | None) -> Found:
@@ -152,19 +165,22 @@ def find_counterfactuals(images: Images, model: Model, target: str, run: Explana
     inversion = editor.invert(x, images.ids)
     moves, moved = _shortest(model, editor, inversion, index)
     null = editor.null(inversion)
+    before, after = _logits(model, null), _logits(model, moved)
+    splits = () if run is None else split_moves(model, run, moves)
     table = pd.DataFrame(
         {
             "id": images.ids,
-            "flipped": _classes(model, moved) == index,
-            "margin_original": _margins(model, x, index),
-            "margin_null": _margins(model, null, index),
-            "margin_counterfactual": _margins(model, moved, index),
+            "flipped": after.argmax(1) == index,
+            "margin_original": margin_of(_logits(model, x), index),
+            "margin_null": margin_of(before, index),
+            "margin_counterfactual": margin_of(after, index),
             "distance": _length(model, moves),
+            "size": model.generator.pixels.size(moved - null).cpu().double().numpy(),
             "changes": _changes(images, null, moved),
-            "parts": _parts(model, run, moves),
+            "parts": _told(run, splits, len(images)),
         }
     )
-    return Found(table, null, moved)
+    return Found(table, null, moved, (before, after), splits)
 
 
 def _spread(model: Model) -> Tensor:
@@ -248,15 +264,12 @@ def _shorten(
     return high, editor.render(inversion, inversion.codes + high * moves)
 
 
-@torch.no_grad()
+def _logits(model: Model, x: Tensor) -> NDArray[np.float64]:
+    return logits_of(model.classifier, x, model.generator.pixels.value_range)
+
+
 def _classes(model: Model, x: Tensor) -> NDArray[np.int64]:
-    return np.asarray(model.classifier.logits(x, model.generator.pixels.value_range).argmax(1).cpu().numpy())
-
-
-@torch.no_grad()
-def _margins(model: Model, x: Tensor, target: int) -> NDArray[np.float64]:
-    logits = model.classifier.logits(x, model.generator.pixels.value_range)
-    return np.asarray(margin(logits, target).cpu().numpy(), dtype=np.float64)
+    return np.asarray(_logits(model, x).argmax(1))
 
 
 def _length(model: Model, moves: Tensor) -> NDArray[np.float64]:
@@ -292,40 +305,32 @@ def _said(quantity: Quantity, before: float, after: float) -> str:
     return phrase({"words": quantity.words, "unit": quantity.unit, "log": percent, "change": change})
 
 
-def _parts(model: Model, run: Explanation | None, moves: Tensor) -> list[str]:
-    """Split each move over the run's significant attributes, greedily, in the codes' own metric."""
+def _told(run: Explanation | None, splits: tuple[Split, ...], count: int) -> list[str]:
     if run is None:
-        return [""] * len(moves)
-    good = run.effects[run.effects["significant"] & (run.effects["kind"] != "random")]
-    words = dict(zip(good["concept"], good["words"], strict=True))
-    if not words:
-        return ["no attribute of the run is significant"] * len(moves)
-    inverse = torch.linalg.pinv(model.generator.code_cov.cpu())
-    directions = torch.stack([find_concept(run, name).direction for name in words])
-    names = [f"{str(told).partition(', ')[0]} ({name})" for name, told in words.items()]
-    return [_split(move, directions, inverse, names) for move in moves]
+        return [""] * count
+    return [str(split) for split in splits] or ["no attribute of the run is significant"] * count
 
 
-def _split(move: Tensor, directions: Tensor, inverse: Tensor, names: list[str]) -> str:
-    left, parts = move.clone(), []
-    total = float(move @ inverse @ move)
-    norms = (directions @ inverse * directions).sum(1)
-    for _ in range(min(_PARTS, len(names))):
-        along = directions @ inverse @ left
-        best = int((along.square() / norms).argmax())
-        amount = float(along[best] / norms[best])
-        if amount**2 * float(norms[best]) < 0.02 * total:
-            break
-        left = left - amount * directions[best]
-        parts.append(f"{amount:+.2f} x {names[best]}")
-    rest = float(left @ inverse @ left) / max(total, 1e-12)
-    return ", ".join([*parts, f"{100 * rest:.0f} % of the move is none of these"])
+def _results(found: Found, class_names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """What was found, image by image, for machines."""
+    splits = [asdict(split) for split in found.splits] or [None] * len(found.table)
+    return [
+        {
+            **row,
+            "logits_null": dict(zip(class_names, before.tolist(), strict=True)),
+            "logits_counterfactual": dict(zip(class_names, after.tolist(), strict=True)),
+            "shares": split,
+        }
+        for row, before, after, split in zip(
+            found.table.to_dict("records"), *found.logits, splits, strict=True
+        )
+    ]
 
 
-def _write(images: Images, null: Tensor, moved: Tensor, table: pd.DataFrame, out: Path) -> None:
+def _write(images: Images, found: Found, results: list[dict[str, Any]], out: Path) -> None:
     for row, name in enumerate(images.ids):
-        write_image(place(out / "counterfactual", name), moved[row], images.dtype, images.value_range)
-        write_image(place(out / "null", name), null[row], images.dtype, images.value_range)
+        write_image(place(out / "counterfactual", name), found.moved[row], images.dtype, images.value_range)
+        write_image(place(out / "null", name), found.null[row], images.dtype, images.value_range)
     with atomic_path(out / "counterfactuals.csv") as temporary:
-        write_csv(temporary, table)
-    write_json(out / "counterfactuals.json", table.to_dict("records"))
+        write_csv(temporary, found.table)
+    write_json(out / "counterfactuals.json", results)

@@ -214,13 +214,15 @@ def off_target(
     return float(np.clip(by_edit - by_null, 0, None).mean())
 
 
-def named_quantities(measured: pd.DataFrame, quantities: tuple[Quantity, ...]) -> set[str]:
+def named_quantities(measured: pd.DataFrame, concept: str, quantities: tuple[Quantity, ...]) -> set[str]:
     """Quantities that a name speaks of, and those of the same kind and channel.
 
     Parameters
     ----------
     measured : DataFrame
-        From `measured_changes`.
+        From `measured_changes`, for one attribute and sign.
+    concept : str
+        Its id.
     quantities : tuple of Quantity
         All of them.
 
@@ -229,6 +231,5 @@ def named_quantities(measured: pd.DataFrame, quantities: tuple[Quantity, ...]) -
     set of str
         Their columns.
     """
-    ranked = measured.sort_values("change_sd", key=lambda s: -s.abs()).head(_IN_NAME)
-    keys = {(row["kind"], str(row["words"]).split()[-1]) for row in ranked.to_dict("records")}
+    keys = {(row["kind"], str(row["words"]).split()[-1]) for row in naming_rows(measured, concept)}
     return {q.name for q in quantities if (q.kind, q.words.split()[-1]) in keys}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from diffex.concepts import Concept
 from diffex.editors import Inversion, LatentEditor
+from diffex.effects.dose import DoseTrend, dose_response
 from diffex.effects.intervals import mean_interval, wilson
 from diffex.effects.manifold import discriminate, image_statistics, match_on_logit
 from diffex.effects.matrix import margin_of
@@ -42,6 +43,8 @@ class Verified:
         Largest strength at which edits are on the manifold; NaN where there is none.
     control_found : bool
         Whether the same test finds edits at three times that strength.
+    trend : DoseTrend
+        How the effect grows from strength 0 on.
     """
 
     concept: Concept
@@ -49,6 +52,7 @@ class Verified:
     dose: pd.DataFrame
     max_strength: float
     control_found: bool
+    trend: DoseTrend
 
     @property
     def strength(self) -> float:
@@ -163,12 +167,13 @@ def verify(
     Verified
         With a positive control at three times the largest strength found.
     """
-    records = [_at(verifier, prepared, concept, sign, strength) for strength in strengths]
-    dose = pd.DataFrame(records).assign(concept=concept.id, sign=sign)
+    found = [_at(verifier, prepared, concept, sign, strength) for strength in strengths]
+    dose = pd.DataFrame([record for record, _ in found]).assign(concept=concept.id, sign=sign)
     largest = float(dose.loc[dose["on_manifold"], "strength"].max())
     tripled = _CONTROL * (strengths[0] if np.isnan(largest) else largest)
-    control = _at(verifier, prepared, concept, sign, tripled)
-    return Verified(concept, sign, dose, largest, not bool(control["on_manifold"]))
+    control, _ = _at(verifier, prepared, concept, sign, tripled)
+    trend = _trend(verifier, prepared, [logits for _, logits in found], strengths)
+    return Verified(concept, sign, dose, largest, not bool(control["on_manifold"]), trend)
 
 
 def passing_first(verified: list[Verified]) -> list[Verified]:
@@ -189,13 +194,13 @@ def passing_first(verified: list[Verified]) -> list[Verified]:
 
 def _at(
     verifier: Verifier, prepared: Prepared, concept: Concept, sign: int, strength: float
-) -> dict[str, float | bool | int]:
+) -> tuple[dict[str, float | bool | int], FloatArray]:
+    """Render one strength: its row of the dose, and the logits."""
     x = verifier.editor.edit(verifier.inversion, concept, sign * strength)
     prepared.ledger.count("verification", len(x) * verifier.editor.evaluations)
     logits = prepared.judge.logits(x)
     margins = margin_of(logits, prepared.target)
-    groups = None if prepared.images.groups is None else prepared.images.groups[verifier.rows]
-    effect = mean_interval(margins - verifier.null, groups)
+    effect = mean_interval(margins - verifier.null, _groups(verifier, prepared))
     fresh = ~verifier.flipped
     flips = wilson(int((logits.argmax(1) == prepared.target)[fresh].sum()), int(fresh.sum()))
     auroc = _told_apart(verifier, prepared, x, margins)
@@ -203,7 +208,26 @@ def _at(
         "strength": strength, "effect": effect.value, "low": effect.low, "high": effect.high,
         "flip_rate": flips[0], "flip_low": flips[1], "flip_high": flips[2], "n": len(x),
         "discriminator_auroc": auroc, "on_manifold": bool(auroc <= LARGEST_AUROC),
-    }  # fmt: skip
+    }, logits  # fmt: skip
+
+
+def _groups(verifier: Verifier, prepared: Prepared) -> NDArray[np.str_] | None:
+    return None if prepared.images.groups is None else prepared.images.groups[verifier.rows]
+
+
+def _trend(
+    verifier: Verifier, prepared: Prepared, logits: list[FloatArray], strengths: tuple[float, ...]
+) -> DoseTrend:
+    """Test for a trend from the null edit, strength 0, to the largest strength."""
+    target = prepared.target
+    effects = [margin_of(one, target) - verifier.null for one in logits]
+    flips = np.stack([one.argmax(1) == target for one in logits], axis=1)[~verifier.flipped]
+    return dose_response(
+        np.stack([np.zeros(len(verifier.null)), *effects], axis=1),
+        (0.0, *strengths),
+        np.insert(flips, 0, False, axis=1),
+        _groups(verifier, prepared),
+    )
 
 
 def _told_apart(verifier: Verifier, prepared: Prepared, x: torch.Tensor, margins: FloatArray) -> float:

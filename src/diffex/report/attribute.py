@@ -69,6 +69,7 @@ class Section:
     lead: Figure | None
     channels: tuple[Figure, ...]
     curve: Markup | None
+    trend: str
     rings: bool
     measured: tuple[Measured, ...]
     measured_at: str
@@ -114,6 +115,7 @@ def attribute_section(
         lead=lead_figure(plate) if plate else None,
         channels=channel_figures(plate) if plate else (),
         curve=dose_curve(points, target) if points else None,
+        trend=_trend(row, target),
         rings=not all(point.on_manifold for point in points),
         measured=_measured(measured),
         measured_at=short(abs(measured["strength"].iloc[0])) if len(measured) else "",
@@ -144,6 +146,8 @@ def _facts(row: dict[Any, Any], target: str) -> tuple[tuple[str, str], ...]:
 def _reach(row: dict[Any, Any]) -> tuple[tuple[str, str], ...]:
     reach = row["max_strength"]
     said = f"strength {short(abs(reach))}" if is_number(reach) else "none tried"
+    if is_number(reach) and not row.get("control_found", True):
+        said += " (the check has no power: it does not find edits three times as strong)"
     return (("strongest that still looks real", said),)
 
 
@@ -166,6 +170,17 @@ def _dose_points(dose: pd.DataFrame, concept: str) -> list[DosePoint]:
         )
         for r in rows
     ]
+
+
+def _trend(row: dict[Any, Any], target: str) -> str:
+    """Say whether the effect grows with strength, and where half of the images flip; empty if untested."""
+    p, half = row.get("trend_p"), row.get("half_flip")
+    if not is_number(p):
+        return ""
+    said = f"Trend with strength: p {'< 0.001' if p < 0.001 else f'= {number(p, 3)}'}."
+    if not is_number(half):
+        return f"{said} At no strength tried do half of the images flip to {target}."
+    return f"{said} Half of the images flip to {target} at strength {number(half, 2)}."
 
 
 def _nearest_strength(measured: pd.DataFrame, row: dict[Any, Any]) -> pd.DataFrame:

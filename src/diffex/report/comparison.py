@@ -72,7 +72,7 @@ def compare(runs: Sequence[Salvaged], prefixes: Sequence[str]) -> Comparison | N
     limits = effect_limits(pd.concat([e.effects[["effect", "ci_low", "ci_high"]] for e in found]))
     columns = [_entries(e.effects, limits) for e in found]
     depth = max(len(column) for column in columns)
-    heads = [e.summary["target"] for e in found]
+    heads = _heads([e.summary for e in found])
     return Comparison(
         heads=tuple(zip(prefixes, heads, strict=True)),
         facts=_facts([e.summary for e in found]),
@@ -81,6 +81,13 @@ def compare(runs: Sequence[Salvaged], prefixes: Sequence[str]) -> Comparison | N
         ),
         zero=f"{100 * zero_share(limits):.3f}%",
     )
+
+
+def _heads(heads: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name each run by its target, and by its method where these differ."""
+    if len({head["method"] for head in heads}) == 1:
+        return [head["target"] for head in heads]
+    return [f"{head['target']} ({head['method']})" for head in heads]
 
 
 def _entries(effects: pd.DataFrame, limits: tuple[float, float]) -> list[Entry]:

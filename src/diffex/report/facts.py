@@ -143,6 +143,29 @@ def interval_words(summary: Mapping[str, Any]) -> str:
     return f"95 % intervals over images{within}"
 
 
+def coverage_words(summary: Mapping[str, Any]) -> str:
+    """Say which few attributes together flip how many images.
+
+    Parameters
+    ----------
+    summary : mapping
+        Head of the run.
+
+    Returns
+    -------
+    str
+        One sentence; empty where no attribute flips any, or the run does not tell.
+    """
+    found = summary.get("coverage") or {"images": 0, "attributes": []}
+    flipping = [one for one in found["attributes"] if one["flipped"]]
+    if not flipping:
+        return ""
+    first, *more = flipping
+    parts = [f"{first['name']} flips {first['flipped']}"]
+    parts += [f"{one['flipped']} together with {one['name']}" for one in more]
+    return f"Of {found['images']} images not yet “{summary['target']}”, at strength 1, {', '.join(parts)}."
+
+
 def provenance(summary: Mapping[str, Any]) -> Facts:
     """List what the numbers come from.
 

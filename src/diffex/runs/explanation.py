@@ -31,7 +31,8 @@ class Explanation:
     effects : DataFrame
         A row per concept and sign, ranked.
     cells : DataFrame
-        A row per image: ``id, label, group, logit_<class>..., code_<i>..., score_<concept>...``.
+        A row per image: ``id, label, group, logit_<class>..., code_<i>..., score_<concept>...``;
+        ``best_concept, best_sign``: the significant attribute that moves it furthest.
     examples : dict of str to ndarray
         ``ids`` (n), ``concepts`` (k), ``strengths`` (s), ``original`` and ``null`` (n, c, h, w), ``edits``
         (k, s, n, c, h, w), in the value range of the images. Strengths run along the sign of the concept's
