@@ -83,7 +83,7 @@ def _panels(explanation: Explanation, prefix: str, *, ranked: bool) -> dict[str,
             attribute_section(explanation, plates.get(concept), best[concept], anchor, words)
             for (concept, _), anchor in anchors.items()
         ],
-        "sheets": sheets(explanation, {concept: anchor for (concept, _), anchor in anchors.items()}),
+        "sheets": sheets(explanation, {anchor: best[concept] for (concept, _), anchor in anchors.items()}),
         **_pictures(gallery, plates, {concept: anchor for (concept, _), anchor in anchors.items()}),
     }
 

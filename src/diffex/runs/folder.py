@@ -16,6 +16,7 @@ from diffex.runs.explanation import Explanation
 from diffex.runs.parts import read_list, read_mapping, read_rules, read_tree, read_yaml
 from diffex.runs.summary import check_summary
 from diffex.runs.tables import (
+    BREAKDOWN,
     CELLS,
     DOSE,
     EFFECTS,
@@ -64,6 +65,7 @@ def write_run(explanation: Explanation, folder: Path) -> Path:
         (folder / REPORT).unlink(missing_ok=True)
         (folder / RULES).unlink(missing_ok=True)
         (folder / TREE).unlink(missing_ok=True)
+        (folder / BREAKDOWN.file).unlink(missing_ok=True)
         _move(stage, folder)
     return folder
 
@@ -104,6 +106,9 @@ def read_run(folder: str | Path) -> Explanation:
         cost=read_mapping(folder / "cost.json"),
         rules=read_rules(folder / RULES) if (folder / RULES).exists() else None,
         tree=read_tree(folder / TREE) if (folder / TREE).exists() else None,
+        breakdown=(
+            read_table(folder / BREAKDOWN.file, BREAKDOWN) if (folder / BREAKDOWN.file).exists() else None
+        ),
     )
 
 
@@ -133,11 +138,13 @@ def _check(explanation: Explanation, folder: Path) -> None:
 
 
 def _tables(explanation: Explanation) -> list[tuple[Any, Any]]:
+    optional = [] if explanation.breakdown is None else [(explanation.breakdown, BREAKDOWN)]
     return [
         (explanation.effects, EFFECTS),
         (explanation.cells, CELLS),
         (explanation.dose, DOSE),
         (explanation.measured, MEASURED),
+        *optional,
     ]
 
 

@@ -16,7 +16,7 @@ from diffex.runs.explanation import Explanation
 from diffex.runs.folder import EXAMPLES, HEAD, RULES, TREE, unfinished
 from diffex.runs.parts import read_list, read_mapping, read_rules, read_tree, read_yaml
 from diffex.runs.summary import SCHEMA, check_summary
-from diffex.runs.tables import CELLS, DOSE, EFFECTS, MEASURED, Contract, read_table
+from diffex.runs.tables import BREAKDOWN, CELLS, DOSE, EFFECTS, MEASURED, Contract, read_table
 
 T = TypeVar("T")
 
@@ -91,6 +91,7 @@ def salvage_run(folder: str | Path) -> Salvaged:
         cost=parts.read("cost.json", read_mapping, dict),
         rules=parts.optional(RULES, read_rules),
         tree=parts.optional(TREE, read_tree),
+        breakdown=parts.optional(BREAKDOWN.file, lambda path: read_table(path, BREAKDOWN)),
     )
     return Salvaged(explanation, parts.problems)
 
@@ -118,7 +119,7 @@ class _Parts:
             contract.file, lambda path: read_table(path, contract), lambda: _empty_table(contract)
         )
 
-    def optional(self, name: str, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any] | None:
+    def optional(self, name: str, read: Callable[[Path], T]) -> T | None:
         return self.read(name, read, lambda: None) if (self.folder / name).exists() else None
 
 
