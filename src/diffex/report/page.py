@@ -17,6 +17,7 @@ from diffex.report.facts import (
 from diffex.report.pictures import MOST_CONCEPTS, Gallery, Plate, open_gallery, open_plate, scale_words
 from diffex.report.ranking import Anchors, best_rows, rank_rows
 from diffex.report.rules import rule_panel
+from diffex.report.sanity import sanity_panel
 from diffex.report.sheets import sheets
 from diffex.report.slider import cell_data, edit_data, open_reel
 from diffex.report.transcript import turns
@@ -60,6 +61,7 @@ def lay_out(found: Salvaged, prefix: str) -> dict[str, Any]:
         "disputed": disagreement_panel(explanation),
         "asked": turns(explanation.tree),
         "gates": gate_rows(summary),
+        "sanity": sanity_panel(found),
         "provenance": provenance(summary) if known else (),
         "splits": splits(summary),
         "cost": cost_facts(explanation.cost),

@@ -14,6 +14,7 @@ from diffex.base.files import load_tensors, plain, read_json, save_tensors, writ
 from diffex.runs.examples import check_examples, read_examples, write_examples
 from diffex.runs.explanation import Explanation
 from diffex.runs.parts import read_list, read_mapping, read_rules, read_tree, read_yaml
+from diffex.runs.sanity import SANITY
 from diffex.runs.summary import check_summary
 from diffex.runs.tables import (
     BREAKDOWN,
@@ -38,7 +39,8 @@ def write_run(explanation: Explanation, folder: Path) -> Path:
     """Write an explanation to its folder, whole or not at all.
 
     Everything is first written to a hidden folder inside, then moved; ``explanation.json`` goes last, so a
-    folder that has it is whole. A report of an earlier run of the same is removed.
+    folder that has it is whole. A report of an earlier run of the same is removed, and what
+    was asked about it later.
 
     Parameters
     ----------
@@ -61,11 +63,8 @@ def write_run(explanation: Explanation, folder: Path) -> Path:
     _refuse_foreign(explanation.summary, folder)
     with _staging(folder) as stage:
         _write_parts(explanation, stage)
-        (folder / HEAD).unlink(missing_ok=True)
-        (folder / REPORT).unlink(missing_ok=True)
-        (folder / RULES).unlink(missing_ok=True)
-        (folder / TREE).unlink(missing_ok=True)
-        (folder / BREAKDOWN.file).unlink(missing_ok=True)
+        for name in (HEAD, REPORT, RULES, TREE, BREAKDOWN.file, SANITY):
+            (folder / name).unlink(missing_ok=True)
         _move(stage, folder)
     return folder
 

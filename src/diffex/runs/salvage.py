@@ -15,6 +15,7 @@ from diffex.runs.examples import read_examples
 from diffex.runs.explanation import Explanation
 from diffex.runs.folder import EXAMPLES, HEAD, RULES, TREE, unfinished
 from diffex.runs.parts import read_list, read_mapping, read_rules, read_tree, read_yaml
+from diffex.runs.sanity import SANITY, read_sanity
 from diffex.runs.summary import SCHEMA, check_summary
 from diffex.runs.tables import BREAKDOWN, CELLS, DOSE, EFFECTS, MEASURED, Contract, read_table
 
@@ -32,10 +33,13 @@ class Salvaged:
         What could be read; a part that could not is empty, and a head that could not says nothing.
     problems : dict of str to str
         What is wrong, by the file that is missing or damaged; empty for a whole run.
+    sanity : dict, optional
+        Whether the explanation depends on its classifier, where that was asked.
     """
 
     explanation: Explanation
     problems: dict[str, str]
+    sanity: dict[str, Any] | None = None
 
     def has(self, file: str) -> bool:
         """Say whether a part could be read.
@@ -93,7 +97,7 @@ def salvage_run(folder: str | Path) -> Salvaged:
         tree=parts.optional(TREE, read_tree),
         breakdown=parts.optional(BREAKDOWN.file, lambda path: read_table(path, BREAKDOWN)),
     )
-    return Salvaged(explanation, parts.problems)
+    return Salvaged(explanation, parts.problems, parts.optional(SANITY, read_sanity))
 
 
 @final
