@@ -33,6 +33,20 @@ def test_robbed_classifiers_are_shown_and_kept(cli, make, wide_run, tmp_path):
     assert [row["kind"] for row in kept["table"]] == ["cascade"] * 3 + ["random"] * 3
     assert kept["sentence"] in " ".join(done.out.split())
     assert (out / "checkup.json").exists()
+    assert json.loads((wide_run / "sanity.json").read_text()) == kept
+
+
+def test_the_run_changes_in_nothing_else_and_its_report_tells(cli, make, wide_run):
+    def contents():
+        return {path: path.read_bytes() for path in wide_run.rglob("*") if path.is_file()}
+
+    before = contents()
+    assert cli("doctor", make.flat(), "--sanity", wide_run).code == 0
+    after = contents()
+    assert set(after) - set(before) == {wide_run / "sanity.json"}
+    assert all(after[path] == content for path, content in before.items())
+    assert cli("report", wide_run).code == 0
+    assert "Does it depend on the classifier?" in (wide_run / "report.html").read_text(encoding="utf-8")
 
 
 def test_unfit_runs_are_refused_before_anything_is_written(refused, make, run_folder, tmp_path):

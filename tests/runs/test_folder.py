@@ -48,6 +48,18 @@ def test_round_trip(make, run):
     assert write_run(again, run) == run
 
 
+def test_a_breakdown_is_kept_and_goes_with_its_run(make, tmp_path):
+    parts = pd.DataFrame(
+        {"concept": "c0", "sign": 1, "by": "class", "name": ["no", "yes"], "effect": [0.1, 0.9], "low": 0.0,
+         "high": 1.0, "n": 8, "groups": 0, "unit": "images"}
+    )  # fmt: skip
+    run = write_run(make(breakdown=parts), tmp_path / "run")
+    pd.testing.assert_frame_equal(read_run(run).breakdown, parts)
+    with pytest.raises(FolderError, match=r"breakdown\.parquet repeats a row"):
+        write_run(make(breakdown=pd.concat([parts, parts])), run)
+    assert read_run(write_run(make(), run)).breakdown is None
+
+
 def test_nothing_found_can_be_kept(make, tmp_path):
     whole = make()
     nothing = {

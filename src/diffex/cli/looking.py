@@ -27,7 +27,7 @@ def doctor(
     classifier: ClassifierAddress = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for sample cells and findings; else nothing is written."),
+        typer.Option("--out", help="Folder for sample cells and findings; else they are only shown."),
     ] = None,
     sanity: Annotated[
         Path | None,
@@ -40,13 +40,15 @@ def doctor(
     Which measurements differ between classes, what will fail, and how to mend it.
 
     With --sanity, also whether a run's explanation depends on its classifier: the classifier's weights are
-    shuffled, it is taught wrong labels, and each is asked again.
+    shuffled, it is taught wrong labels, and each is asked again. The run keeps the answer
+    (sanity.json), and its next report shows it.
 
     Example: diffex doctor cells/train --classifier net.pt2
     """
     from diffex.base.files import write_json
     from diffex.explainers.claims import require_claimable
     from diffex.explainers.doctor import examine, write_checkup
+    from diffex.runs.sanity import keep_sanity
 
     device = common.open_device()
     opened, given = open_with_classifier(images, classifier)
@@ -60,6 +62,8 @@ def doctor(
         write_checkup(checkup, out, note)
         if found is not None:
             write_json(out / "sanity.json", found.as_dict())
+    if sanity is not None and found is not None:
+        keep_sanity(sanity, found.as_dict())
     description = checkup.as_dict() | ({} if found is None else {"sanity": found.as_dict()})
 
     def show() -> None:

@@ -14,6 +14,7 @@ from diffex.concepts import Concept, Evidence, merge_duplicates, propose_concept
 from diffex.effects.arrays import SIGNS
 from diffex.effects.matrix import EffectMatrix
 from diffex.effects.strengths import calibrate, typical_size
+from diffex.explainers.breakdown import breakdown
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.covering import best_columns, coverage, usable
 from diffex.explainers.naming import measure_like, measured_changes, name_of, named_quantities, off_target
@@ -107,10 +108,11 @@ def explain_concepts(
     rows = usable(table, matrix)
     covered = coverage(prepared, matrix, rows, dict(zip(table["concept"], table["name"], strict=True)))
     head = summarise(images, model, prepared, table, verified, size, proposed, config, compared=compared)
+    cells = _cells(prepared, matrix, verified, model)
     return Explanation(
         summary={**head, "coverage": covered},
         effects=table,
-        cells=_cells(prepared, matrix, verified, model).assign(**best_columns(prepared, matrix, rows)),
+        cells=cells.assign(**best_columns(prepared, matrix, rows)),
         examples=examples,
         dose=_stacked([v.dose for v in verified], DOSE_COLUMNS),
         measured=measured,
@@ -118,6 +120,7 @@ def explain_concepts(
         directions={c.id: c.direction for c in concepts},
         config=config.model_dump(mode="json"),
         cost=ledger.summary() | {"search": search_part(config.search, compared)},
+        breakdown=breakdown(cells, ~prepared.half, verified),
     )
 
 
@@ -239,7 +242,10 @@ def _stacked(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 
 
 def _cells(prepared: Prepared, matrix: EffectMatrix, verified: list[Verified], model: Model) -> pd.DataFrame:
-    """One row per image: logits, code, and how far along each verified attribute it stands."""
+    """One row per image: logits, code, how far along each verified attribute it stands, and its effect there.
+
+    Both follow the sign of the verified row; an effect is NaN where a search did not render the image.
+    """
     images, codes = prepared.images, prepared.inversion.codes.double().numpy()
     logits = prepared.logits
     names = model.classifier.card.class_names

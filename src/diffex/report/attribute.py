@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from diffex.report.breakdown import Breakdown, breakdown_panel
 from diffex.report.numbers import (
     compact,
     is_number,
@@ -51,6 +52,7 @@ class Cell:
 
     id: str
     label: str
+    effect: str
     score: str
     logits: tuple[str, ...]
 
@@ -73,7 +75,10 @@ class Section:
     rings: bool
     measured: tuple[Measured, ...]
     measured_at: str
+    breakdown: Breakdown | None
     logit_names: tuple[str, ...]
+    by_effect: bool
+    captions: tuple[str, str]
     highest: tuple[Cell, ...]
     lowest: tuple[Cell, ...]
 
@@ -105,6 +110,7 @@ def attribute_section(
     names = _logit_names(explanation)
     points = _dose_points(explanation.dose, row["concept"])
     measured = _nearest_strength(explanation.measured, row)
+    by_effect = f"effect_{row['concept']}" in explanation.cells
     return Section(
         anchor=anchor,
         title=row["words"] if isinstance(row["words"], str) and row["words"] else row["name"],
@@ -119,9 +125,12 @@ def attribute_section(
         rings=not all(point.on_manifold for point in points),
         measured=_measured(measured),
         measured_at=short(abs(measured["strength"].iloc[0])) if len(measured) else "",
+        breakdown=breakdown_panel(explanation, row),
         logit_names=names,
-        highest=_extreme_cells(explanation, row["concept"], names, ascending=False),
-        lowest=_extreme_cells(explanation, row["concept"], names, ascending=True),
+        by_effect=by_effect,
+        captions=_moved(row, target) if by_effect else (words.most, words.least),
+        highest=_extreme_cells(explanation, row, names, most=True),
+        lowest=_extreme_cells(explanation, row, names, most=False),
     )
 
 
@@ -221,22 +230,49 @@ def _logit_names(explanation: Explanation) -> tuple[str, ...]:
     return tuple(name for name in names if name == explanation.summary["target"])
 
 
+def _moved(row: dict[Any, Any], target: str) -> tuple[str, str]:
+    way = toward(row["effect"], target)
+    return f"Matters most: moved furthest {way}", f"Matters least: moved least {way}, or the other way"
+
+
+def ordered_cells(explanation: Explanation, row: dict[Any, Any]) -> pd.DataFrame:
+    """Order the cells by how much an attribute matters for them.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The run.
+    row : dict
+        The concept's row of the effects.
+
+    Returns
+    -------
+    DataFrame
+        Those it moves furthest the way of its mean effect first; by its score where the run does not hold the
+        effect on every cell. Cells without the number are left out, all of them where it has neither.
+    """
+    concept, cells = row["concept"], explanation.cells
+    column = next((name for name in (f"effect_{concept}", f"score_{concept}") if name in cells), None)
+    if column is None:
+        return cells.head(0)
+    ascending = column.startswith("effect_") and row["effect"] < 0
+    return cells.dropna(subset=[column]).sort_values(column, ascending=ascending, kind="stable")
+
+
 def _extreme_cells(
-    explanation: Explanation, concept: str, names: Sequence[str], *, ascending: bool
+    explanation: Explanation, row: dict[Any, Any], names: Sequence[str], *, most: bool
 ) -> tuple[Cell, ...]:
-    column = f"score_{concept}"
-    if column not in explanation.cells:
-        return ()
-    known = explanation.cells.dropna(subset=[column])
-    ordered = known.sort_values(column, ascending=ascending, kind="stable").head(_CELLS_PER_END)
+    ordered, concept = ordered_cells(explanation, row), row["concept"]
+    end = ordered.head(_CELLS_PER_END) if most else ordered.iloc[::-1].head(_CELLS_PER_END)
     return tuple(
         Cell(
-            id=row["id"],
-            label=_label(row["label"], explanation.summary["class_names"]),
-            score=signed(row[column]),
-            logits=tuple(signed(row[f"logit_{name}"]) for name in names),
+            id=cell["id"],
+            label=_label(cell["label"], explanation.summary["class_names"]),
+            effect=signed(cell.get(f"effect_{concept}")),
+            score=signed(cell.get(f"score_{concept}")),
+            logits=tuple(signed(cell[f"logit_{name}"]) for name in names),
         )
-        for row in ordered.to_dict("records")
+        for cell in end.to_dict("records")
     )
 
 

@@ -18,6 +18,7 @@ from diffex.report.facts import (
 from diffex.report.pictures import MOST_CONCEPTS, Gallery, Plate, open_gallery, open_plate, scale_words
 from diffex.report.ranking import Anchors, best_rows, rank_rows
 from diffex.report.rules import rule_panel
+from diffex.report.sanity import sanity_panel
 from diffex.report.sheets import sheets
 from diffex.report.slider import cell_data, edit_data, open_reel
 from diffex.report.transcript import turns
@@ -62,6 +63,7 @@ def lay_out(found: Salvaged, prefix: str) -> dict[str, Any]:
         "disputed": disagreement_panel(explanation),
         "asked": turns(explanation.tree),
         "gates": gate_rows(summary),
+        "sanity": sanity_panel(found),
         "provenance": provenance(summary) if known else (),
         "splits": splits(summary),
         "cost": cost_facts(explanation.cost),
@@ -85,7 +87,7 @@ def _panels(explanation: Explanation, prefix: str, *, ranked: bool) -> dict[str,
             attribute_section(explanation, plates.get(concept), best[concept], anchor, words)
             for (concept, _), anchor in anchors.items()
         ],
-        "sheets": sheets(explanation, {concept: anchor for (concept, _), anchor in anchors.items()}),
+        "sheets": sheets(explanation, {anchor: best[concept] for (concept, _), anchor in anchors.items()}),
         **_pictures(gallery, plates, {concept: anchor for (concept, _), anchor in anchors.items()}),
     }
 

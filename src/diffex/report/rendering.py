@@ -115,8 +115,10 @@ def page_style(own: str = "") -> Markup:
 
 
 def _zeros(pages: Sequence[dict[str, Any]], comparison: Comparison | None) -> str:
-    """Where zero is on the axis of each run's interval bars."""
+    """Where zero is on the axis of each run's interval bars, and of those with an axis of their own."""
     zeros = {page["prefix"]: page["ranking"].zero for page in pages if page["ranking"]}
+    sections = [section for page in pages for section in page["sections"] if section.breakdown]
+    zeros |= {f"{section.anchor}-breakdown": section.breakdown.zero for section in sections}
     if comparison:
         zeros["comparison"] = comparison.zero
     return "\n".join(f"#{name} {{ --zero: {zero}; }}" for name, zero in zeros.items())

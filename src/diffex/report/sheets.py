@@ -1,48 +1,50 @@
 """Tables that the page gives out as CSV: what the run folder says, in full precision."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
+from diffex.report.attribute import ordered_cells
+from diffex.report.breakdown import own_breakdown
 from diffex.runs import Explanation
 from diffex.runs.tables import csv_text
 
 _MOST_CELLS = 500
 
 
-def sheets(explanation: Explanation, anchors: Mapping[str, str]) -> dict[str, str]:
+def sheets(explanation: Explanation, sections: Mapping[str, dict[Any, Any]]) -> dict[str, str]:
     """Collect the tables of a page.
 
     Parameters
     ----------
     explanation : Explanation
         The run.
-    anchors : mapping of str to str
-        Ids of the sections in the page, by concept.
+    sections : mapping of str to dict
+        The row of each section, by its id in the page.
 
     Returns
     -------
     dict of str to str
-        CSV by name: ``effects``, and for each section ``ANCHOR-dose``, ``ANCHOR-measured`` and
-        ``ANCHOR-cells`` (the cells of largest and smallest score, 500 at most of each).
+        CSV by name: ``effects``, and for each section ``ANCHOR-dose``, ``ANCHOR-measured``,
+        ``ANCHOR-breakdown`` and ``ANCHOR-cells`` (the cells that it matters most and least for, 500 at most
+        of each).
     """
     found = {"effects": csv_text(explanation.effects)}
-    for concept, anchor in anchors.items():
+    for anchor, row in sections.items():
         for name, table in (("dose", explanation.dose), ("measured", explanation.measured)):
-            found[f"{anchor}-{name}"] = csv_text(table[table["concept"] == concept])
-        found[f"{anchor}-cells"] = csv_text(_cells(explanation.cells, concept))
+            found[f"{anchor}-{name}"] = csv_text(table[table["concept"] == row["concept"]])
+        parts = own_breakdown(explanation, row)
+        if len(parts):
+            found[f"{anchor}-breakdown"] = csv_text(parts)
+        found[f"{anchor}-cells"] = csv_text(_cells(explanation, row))
     return found
 
 
-def _cells(cells: pd.DataFrame, concept: str) -> pd.DataFrame:
-    score = f"score_{concept}"
-    if score not in cells:
-        return cells.head(0)[["id"]]
-    plain = {"id", "label", "group", score}
-    kept = [name for name in map(str, cells) if name in plain or name.startswith("logit_")]
-    ordered = cells.sort_values(score, ascending=False, kind="stable")[kept]
+def _cells(explanation: Explanation, row: dict[Any, Any]) -> pd.DataFrame:
+    ordered, concept = ordered_cells(explanation, row), row["concept"]
+    plain = {"id", "label", "group", f"score_{concept}", f"effect_{concept}"}
+    kept = ordered[[name for name in map(str, ordered) if name in plain or name.startswith("logit_")]]
     return (
-        ordered
-        if len(ordered) <= 2 * _MOST_CELLS
-        else pd.concat([ordered.head(_MOST_CELLS), ordered.tail(_MOST_CELLS)])
+        kept if len(kept) <= 2 * _MOST_CELLS else pd.concat([kept.head(_MOST_CELLS), kept.tail(_MOST_CELLS)])
     )

@@ -31,7 +31,9 @@ class Explanation:
     effects : DataFrame
         A row per concept and sign, ranked.
     cells : DataFrame
-        A row per image: ``id, label, group, logit_<class>..., code_<i>..., score_<concept>...``;
+        A row per image: ``id, label, group, logit_<class>..., code_<i>..., score_<concept>...`` and, where
+        edits were rendered image by image, ``effect_<concept>...``: change of the margin by an edit of
+        strength 1 along the sign of the concept's verified row, as the score; NaN where it was not rendered.
         ``best_concept, best_sign``: the significant attribute that moves it furthest.
     examples : dict of str to ndarray
         ``ids`` (n), ``concepts`` (k), ``strengths`` (s), ``original`` and ``null`` (n, c, h, w), ``edits``
@@ -53,6 +55,9 @@ class Explanation:
         Of the rule method: formulas, factors, fronts, and how they were tested.
     tree : dict, optional
         Of the semantic method: the tree of phrases, and what a describer was asked and answered.
+    breakdown : DataFrame, optional
+        Of the attribute method: mean effect of each verified row by class and by group (``by``, ``name``),
+        over the images that effects are estimated on, with 95 % intervals.
     """
 
     summary: dict[str, Any]
@@ -67,6 +72,7 @@ class Explanation:
     cost: dict[str, Any]
     rules: dict[str, Any] | None = None
     tree: dict[str, Any] | None = None
+    breakdown: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         """Print the effects, ranked."""

@@ -14,8 +14,10 @@ from diffex.base.files import load_tensors, plain, read_json, save_tensors, writ
 from diffex.runs.examples import check_examples, read_examples, write_examples
 from diffex.runs.explanation import Explanation
 from diffex.runs.parts import read_list, read_mapping, read_rules, read_tree, read_yaml
+from diffex.runs.sanity import SANITY
 from diffex.runs.summary import check_summary
 from diffex.runs.tables import (
+    BREAKDOWN,
     CELLS,
     DOSE,
     EFFECTS,
@@ -37,7 +39,8 @@ def write_run(explanation: Explanation, folder: Path) -> Path:
     """Write an explanation to its folder, whole or not at all.
 
     Everything is first written to a hidden folder inside, then moved; ``explanation.json`` goes last, so a
-    folder that has it is whole. A report of an earlier run of the same is removed.
+    folder that has it is whole. A report of an earlier run of the same is removed, and what
+    was asked about it later.
 
     Parameters
     ----------
@@ -60,10 +63,8 @@ def write_run(explanation: Explanation, folder: Path) -> Path:
     _refuse_foreign(explanation.summary, folder)
     with _staging(folder) as stage:
         _write_parts(explanation, stage)
-        (folder / HEAD).unlink(missing_ok=True)
-        (folder / REPORT).unlink(missing_ok=True)
-        (folder / RULES).unlink(missing_ok=True)
-        (folder / TREE).unlink(missing_ok=True)
+        for name in (HEAD, REPORT, RULES, TREE, BREAKDOWN.file, SANITY):
+            (folder / name).unlink(missing_ok=True)
         _move(stage, folder)
     return folder
 
@@ -104,6 +105,9 @@ def read_run(folder: str | Path) -> Explanation:
         cost=read_mapping(folder / "cost.json"),
         rules=read_rules(folder / RULES) if (folder / RULES).exists() else None,
         tree=read_tree(folder / TREE) if (folder / TREE).exists() else None,
+        breakdown=(
+            read_table(folder / BREAKDOWN.file, BREAKDOWN) if (folder / BREAKDOWN.file).exists() else None
+        ),
     )
 
 
@@ -133,11 +137,13 @@ def _check(explanation: Explanation, folder: Path) -> None:
 
 
 def _tables(explanation: Explanation) -> list[tuple[Any, Any]]:
+    optional = [] if explanation.breakdown is None else [(explanation.breakdown, BREAKDOWN)]
     return [
         (explanation.effects, EFFECTS),
         (explanation.cells, CELLS),
         (explanation.dose, DOSE),
         (explanation.measured, MEASURED),
+        *optional,
     ]
 
 

@@ -15,8 +15,9 @@ from diffex.runs.examples import read_examples
 from diffex.runs.explanation import Explanation
 from diffex.runs.folder import EXAMPLES, HEAD, RULES, TREE, unfinished
 from diffex.runs.parts import read_list, read_mapping, read_rules, read_tree, read_yaml
+from diffex.runs.sanity import SANITY, read_sanity
 from diffex.runs.summary import SCHEMA, check_summary
-from diffex.runs.tables import CELLS, DOSE, EFFECTS, MEASURED, Contract, read_table
+from diffex.runs.tables import BREAKDOWN, CELLS, DOSE, EFFECTS, MEASURED, Contract, read_table
 
 T = TypeVar("T")
 
@@ -32,10 +33,13 @@ class Salvaged:
         What could be read; a part that could not is empty, and a head that could not says nothing.
     problems : dict of str to str
         What is wrong, by the file that is missing or damaged; empty for a whole run.
+    sanity : dict, optional
+        Whether the explanation depends on its classifier, where that was asked.
     """
 
     explanation: Explanation
     problems: dict[str, str]
+    sanity: dict[str, Any] | None = None
 
     def has(self, file: str) -> bool:
         """Say whether a part could be read.
@@ -91,8 +95,9 @@ def salvage_run(folder: str | Path) -> Salvaged:
         cost=parts.read("cost.json", read_mapping, dict),
         rules=parts.optional(RULES, read_rules),
         tree=parts.optional(TREE, read_tree),
+        breakdown=parts.optional(BREAKDOWN.file, lambda path: read_table(path, BREAKDOWN)),
     )
-    return Salvaged(explanation, parts.problems)
+    return Salvaged(explanation, parts.problems, parts.optional(SANITY, read_sanity))
 
 
 @final
@@ -118,7 +123,7 @@ class _Parts:
             contract.file, lambda path: read_table(path, contract), lambda: _empty_table(contract)
         )
 
-    def optional(self, name: str, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any] | None:
+    def optional(self, name: str, read: Callable[[Path], T]) -> T | None:
         return self.read(name, read, lambda: None) if (self.folder / name).exists() else None
 
 

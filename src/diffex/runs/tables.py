@@ -61,7 +61,13 @@ EFFECTS = Contract(
 CELLS = Contract(
     "cells.parquet",
     _kinds(text="id", anything="label group"),
-    families={"logit_": "number", "code_": "number", "score_": "number", "rule_": "number"},
+    families={
+        "logit_": "number",
+        "code_": "number",
+        "score_": "number",
+        "effect_": "number",
+        "rule_": "number",
+    },
     key=("id",),
 )
 DOSE = Contract(
@@ -82,6 +88,11 @@ MEASURED = Contract(
     ),
     key=("concept", "sign", "strength", "quantity"),
 )
+BREAKDOWN = Contract(
+    "breakdown.parquet",
+    _kinds(text="concept by name unit", number="sign effect low high n groups"),
+    key=("concept", "sign", "by", "name"),
+)
 
 DOSE_COLUMNS = [
     *("concept", "sign", "strength", "effect", "low", "high"),
@@ -93,6 +104,8 @@ MEASURED_COLUMNS = [
     *("before", "after", "change", "low", "high", "change_sd"),
 ]
 """Columns of `MEASURED` as they are written."""
+BREAKDOWN_COLUMNS = ["concept", "sign", "by", "name", "effect", "low", "high", "n", "groups", "unit"]
+"""Columns of `BREAKDOWN` as they are written."""
 
 
 def check_table(table: pd.DataFrame, contract: Contract, path: Path) -> None:
