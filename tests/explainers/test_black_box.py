@@ -4,11 +4,15 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from diffex.classifiers import Classifier
 from diffex.classifiers.fitting import fit_twin
+from diffex.editors import LatentEditor
 from diffex.explainers.attributes import explain_attributes
 from diffex.explainers.counterfactual import counterfactuals
+from diffex.explainers.reach import reach_of
+from diffex.explainers.smallest_move import smallest_moves
 
 
 def answer(x):
@@ -49,3 +53,26 @@ def test_counterfactuals_are_judged_by_the_black_box(black_box_model, new_cells,
     row = counterfactuals(one, black_box_model, "treated", None, tmp_path / "out").table.iloc[0]
     level = 2 * answer(one.read().numpy() / 255)[0, 1]
     assert row["margin_original"] == pytest.approx(level, abs=1e-3)
+
+
+def test_concepts_guide_where_there_are_no_gradients(black_box_model, new_cells, monkeypatch):
+    """With a guide that knows nothing, concepts alone find the brighter cytoplasm."""
+    model = black_box_model
+    editor = LatentEditor(model.generator, "inverted")
+    inversion = editor.invert(new_cells.read(), new_cells.ids)
+    said = model.classifier.logits(editor.null(inversion), new_cells.value_range).argmax(1).numpy()
+    inversion = inversion.take(np.flatnonzero(said == 0)[:6].tolist())
+    monkeypatch.setattr(
+        "diffex.explainers.smallest_move._search", lambda model, reach, ids, codes, start, target: 0 * start
+    )
+    monkeypatch.setattr(
+        "diffex.explainers.smallest_move.class_way", lambda model, codes, target: torch.zeros_like(codes)
+    )
+    none = torch.zeros(0, model.generator.latents)
+    still, _ = smallest_moves(model, editor, inversion, 1, none)
+    assert not still.any()
+    moves, images = smallest_moves(model, editor, inversion, 1, torch.eye(model.generator.latents))
+    flipped = model.classifier.logits(images, new_cells.value_range).argmax(1) == 1
+    assert flipped.sum() >= 3
+    reach = reach_of(model, inversion.codes)
+    assert (reach.distance(moves) <= reach.limit.squeeze(1) * (1 + 1e-4)).all()

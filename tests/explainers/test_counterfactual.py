@@ -1,5 +1,7 @@
+import copy
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,9 +10,13 @@ import torch
 
 from diffex.base.errors import FolderError, InputError
 from diffex.base.files import plain
-from diffex.explainers.counterfactual import counterfactuals, find_counterfactuals
+from diffex.classifiers import margin
+from diffex.editors import LatentEditor
+from diffex.explainers.counterfactual import Counterfactuals, counterfactuals, find_counterfactuals
 from diffex.explainers.edit import find_concept
-from diffex.explainers.splitting import split_moves
+from diffex.explainers.reach import reach_of
+from diffex.explainers.smallest_move import class_way, smallest_moves
+from diffex.explainers.splitting import split_moves, split_of
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +40,8 @@ def test_a_row_per_image_with_words(done, two):
     moved_toward = table["margin_counterfactual"] >= table["margin_null"] - 0.05
     assert (moved_toward | table["flipped"]).all()
     assert all(table["changes"] != "")
-    assert all("none of these" in text or "no attribute" in text for text in table["parts"])
+    no_split = ("none of these", "no attribute", "no move is needed")
+    assert all(any(words in text for words in no_split) for text in table["parts"])
     assert str(done).count("margin") == 2 and f"Pictures are in {done.out}." in str(done)
 
 
@@ -110,3 +117,88 @@ def test_the_classifier_is_left_alone(done, two, model):
     assert not any(p.requires_grad for p in model.generator.parameters())
     assert torch.is_grad_enabled()
     assert model.classifier.state_hash() == model.record["classifier"]["state_hash"]
+
+
+@pytest.fixture(scope="module")
+def searched(new_cells, model):
+    """Controls by their null edits, the least certain ones, and the smallest moves to make them treated."""
+    editor = LatentEditor(model.generator, "inverted")
+    inversion = editor.invert(new_cells.read(), new_cells.ids)
+    said = margin(model.classifier.logits(editor.null(inversion), new_cells.value_range), 1)
+    order = said.argsort(descending=True).tolist()
+    inversion = inversion.take([i for i in order if said[i] < 0][:8])
+    assert len(inversion) == 8
+    found = smallest_moves(model, editor, inversion, 1, torch.zeros(0, model.generator.latents))
+    return editor, inversion, reach_of(model, inversion.codes), *found
+
+
+def treated(model, editor, inversion, moves):
+    x = editor.render(inversion, inversion.codes + moves)
+    return model.classifier.logits(x, model.generator.pixels.value_range).argmax(1) == 1
+
+
+def test_a_move_flips_and_a_shorter_one_does_not(model, searched):
+    editor, inversion, _, moves, images = searched
+    flipped = treated(model, editor, inversion, moves)
+    assert flipped.sum() >= 4
+    torch.testing.assert_close(editor.render(inversion, inversion.codes + moves), images)
+    for shorter in (0.9, 0.8):
+        assert not treated(model, editor, inversion, shorter * moves)[flipped].any()
+
+
+def test_no_move_leaves_the_manifold(searched):
+    _, _, reach, moves, _ = searched
+    assert (reach.distance(moves) <= reach.limit.squeeze(1) * (1 + 1e-4)).all()
+    assert (reach.distance(3 * moves) > reach.limit.squeeze(1)).any(), "a move too long would show"
+
+
+def test_a_move_is_no_longer_than_the_way_between_the_classes(model, searched):
+    editor, inversion, reach, moves, _ = searched
+    across = class_way(model, inversion.codes, 1)
+    inside = reach.farthest(across).clamp_max(2.0)
+    for scale in torch.linspace(0.05, 1, 20):
+        way = scale * inside * across
+        flips = treated(model, editor, inversion, way)
+        assert (reach.length(moves) <= reach.length(way) * 1.1)[flips].all()
+
+
+def test_the_edge_of_the_manifold(searched):
+    _, _, reach, moves, _ = searched
+    directions = torch.randn(len(moves), moves.shape[1], generator=torch.Generator().manual_seed(0))
+    for some in (directions, -directions, 50 * directions):
+        edge = reach.distance(some * reach.farthest(some))
+        torch.testing.assert_close(edge, reach.limit.squeeze(1), rtol=1e-4, atol=1e-4)
+        white = some @ reach.whitener
+        back = (reach.start + reach.pulled_back(white)).norm(dim=1)
+        assert (back <= reach.limit.squeeze(1) * (1 + 1e-5)).all()
+    assert reach.farthest(torch.zeros_like(moves)).isinf().all()
+
+
+def test_what_cannot_be_flipped_on_the_manifold_is_said(two, model):
+    """Codes that may not move at all."""
+    narrow = copy.copy(model.generator)
+    narrow.code_cov = torch.zeros_like(model.generator.code_cov)
+    stuck = replace(model, generator=narrow)
+    found = find_counterfactuals(two, stuck, "treated", None)
+    row = found.table[found.table["margin_null"] < 0].iloc[0]
+    assert not row["flipped"] and row["distance"] == 0
+    said = str(Counterfactuals(Path("out"), found.table))
+    assert f"{row['id']}: could not be flipped on the manifold" in said
+
+
+def test_a_move_is_split_into_what_it_is_made_of():
+    covariance = torch.diag(torch.tensor([4.0, 1.0, 1.0, 0.25]))
+    inverse = torch.linalg.inv(covariance)
+    directions = torch.tensor([[2.0, 1.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0]])
+    names = {"a": "size", "b": "shape", "c": "light"}
+    move = 1.5 * directions[0] - 0.5 * directions[1]
+    two = split_of(move, directions[:2], inverse, {"a": "size", "b": "shape"})
+    assert str(two) == "+1.50 x size (a), -0.50 x shape (b), 0 % of the move is none of these"
+    assert sum(part.share for part in two.parts) + two.rest == pytest.approx(1.0)
+    apart = torch.tensor([0.0, 0.0, 0.0, 1.0])
+    assert str(split_of(apart, directions, inverse, names)) == "100 % of the move is none of these"
+    assert str(split_of(2 * directions[2], directions, inverse, names)).startswith("+2.00 x light (c), 0 %")
+    half = directions[0] + apart * (directions[0] @ inverse @ directions[0]).sqrt() / 2
+    one = split_of(half, directions[:1], inverse, {"a": "size"})
+    assert str(one) == "+1.00 x size (a), 50 % of the move is none of these"
+    assert str(split_of(torch.zeros(4), directions, inverse, names)) == "no move is needed"

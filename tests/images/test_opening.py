@@ -23,6 +23,55 @@ def test_class_folders(make):
     np.testing.assert_array_equal(images.read([3])[0, 0], make.grey(1))
 
 
+class Listed:
+    """What ``os.scandir`` gives, in an order of ours."""
+
+    def __init__(self, entries):
+        self._entries = iter(entries)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self._entries)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(params=["forwards", "backwards"])
+def listed(monkeypatch, request):
+    """A disk that lists its folders in another order than by name, as real ones do."""
+    listdir, scandir, turned = os.listdir, os.scandir, request.param == "backwards"
+
+    def scanned(*path):
+        with scandir(*path) as entries:
+            return Listed(sorted(entries, key=lambda entry: entry.name, reverse=turned))
+
+    monkeypatch.setattr(os, "listdir", lambda *path: sorted(listdir(*path), reverse=turned))
+    monkeypatch.setattr(os, "scandir", scanned)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_order_is_by_name_and_never_the_disks(make, listed, flat):
+    for i, name in enumerate(("b/late/2", "b/late/1", "b/early/1", "a/9", "a/10")):
+        make.save(f"set/{name.replace('/', '-') if flat else name}.png", make.grey(i))
+    images = open_images(make.root / "set")
+    names = [f"{name}.png" for name in ("a/10", "a/9", "b/early/1", "b/late/1", "b/late/2")]
+    assert images.ids == tuple(name.replace("/", "-") if flat else name for name in names)
+    assert images.class_names == (() if flat else ("a", "b"))
+    assert images.labels is None if flat else images.labels.tolist() == [0, 0, 1, 1, 1]
+    assert [int(x[0, 0, 0]) for x in images.read()[:, :, :1, :1]] == [
+        int(make.grey(i)[0, 0]) for i in (4, 3, 2, 1, 0)
+    ]
+
+
 def test_class_folders_are_searched_to_any_depth(make):
     make.save("set/a/deep/er/1.png", make.grey())
     make.save("set/b/2.TIF", make.grey())

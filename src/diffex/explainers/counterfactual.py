@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffex.base.files import atomic_path, write_json
-from diffex.base.noise import noise_for
-from diffex.base.progress import progress
-from diffex.classifiers import margin
-from diffex.editors import Inversion, LatentEditor
+from diffex.editors import LatentEditor
 from diffex.effects.matrix import margin_of
 from diffex.explainers.claims import claim, require_claimable
+from diffex.explainers.edit import find_concept
 from diffex.explainers.naming import phrase
 from diffex.explainers.preparing import target_index
+from diffex.explainers.reach import reach_of
+from diffex.explainers.smallest_move import smallest_moves
 from diffex.explainers.splitting import Split, split_moves
 from diffex.generators import logits_of
 from diffex.generators.model import Model
@@ -27,10 +27,6 @@ from diffex.measurements import Quantity, choose_channel, measure, nucleus_chann
 from diffex.runs import Explanation
 from diffex.runs.tables import write_csv
 
-_STEPS = 40
-_RATE = 0.15
-_MARGIN = 0.5
-_HALVINGS = 6
 _TOLD = 5
 
 
@@ -138,7 +134,8 @@ def find_counterfactuals(images: Images, model: Model, target: str, run: Explana
     target : str
         The class wanted.
     run : Explanation or None
-        A run of the same model; the move is then split over its attributes.
+        A run of the same model; the move is then split over its attributes, and its concepts guide where the
+        classifier gives no gradients.
 
     Returns
     -------
@@ -152,18 +149,20 @@ def find_counterfactuals(images: Images, model: Model, target: str, run: Explana
 
     Notes
     -----
-    Three ways are tried and the shortest that flips is kept: the difference of the mean codes of two
-    classes, and gradient descent from 0 and from halfway along it. Gradient steps in white codes minimise
+    Several ways are tried and the shortest that flips is kept: the difference of the mean codes of two
+    classes, gradient descent from 0 and from halfway along it, and, for a classifier without gradients, the
+    run's concepts that move it most. Gradient steps in white codes minimise
     ``|u|^2 / 2d + max(0, margin wanted - margin)`` through the one-step renderer (after Wachter et al.
-    2017); every move is then shortened at full depth, by bisection, to the least that still flips. Codes
-    farther out than 99.5 % of the fitting images' are pulled back.
+    2017); every move is then shortened at full depth, by bisection, to the least that still flips. No move
+    leads farther out than the codes of 99.5 % of the fitting images, or than the image's own code
+    (`diffex.explainers.reach`); an image that no such move flips is said to be so.
     """
     model.check_images(images)
     index = target_index(model.classifier.card.class_names, target)
     editor = LatentEditor(model.generator, "inverted")
     x = images.read()
     inversion = editor.invert(x, images.ids)
-    moves, moved = _shortest(model, editor, inversion, index)
+    moves, moved = smallest_moves(model, editor, inversion, index, _guides(model, run))
     null = editor.null(inversion)
     before, after = _logits(model, null), _logits(model, moved)
     splits = () if run is None else split_moves(model, run, moves)
@@ -174,94 +173,13 @@ def find_counterfactuals(images: Images, model: Model, target: str, run: Explana
             "margin_original": margin_of(_logits(model, x), index),
             "margin_null": margin_of(before, index),
             "margin_counterfactual": margin_of(after, index),
-            "distance": _length(model, moves),
+            "distance": reach_of(model, inversion.codes).length(moves).numpy(),
             "size": model.generator.pixels.size(moved - null).cpu().double().numpy(),
             "changes": _changes(images, null, moved),
             "parts": _told(run, splits, len(images)),
         }
     )
     return Found(table, null, moved, (before, after), splits)
-
-
-def _spread(model: Model) -> Tensor:
-    values, vectors = torch.linalg.eigh(model.generator.code_cov.cpu())
-    root: Tensor = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
-    return root
-
-
-def _shortest(model: Model, editor: LatentEditor, inversion: Inversion, target: int) -> tuple[Tensor, Tensor]:
-    """Try three ways to the other class, and keep for each image the shortest that flips it."""
-    codes, ids = inversion.codes, inversion.ids
-    across = _to_class(model, codes, target)
-    starts = (torch.zeros_like(codes), 0.5 * across)
-    ways = [across, *(_search(model, ids, codes, start, target) for start in starts)]
-    best_move, best_image = across, editor.null(inversion)
-    best_length = torch.full((len(codes),), torch.inf, dtype=torch.float64)
-    for way in ways:
-        scale, image = _shorten(model, editor, inversion, way, target)
-        length = torch.from_numpy(_length(model, way * scale)).double()
-        missed = torch.from_numpy(_classes(model, image) != target)
-        length = torch.where(missed, 1e6 + length, length)
-        better = length < best_length
-        best_move = torch.where(better.unsqueeze(1), way * scale, best_move)
-        best_image = torch.where(better.view(-1, 1, 1, 1), image, best_image)
-        best_length = torch.minimum(best_length, length)
-    return best_move, best_image
-
-
-def _to_class(model: Model, codes: Tensor, target: int) -> Tensor:
-    """From the mean code of the nearest class that is not the target to the mean code of the target."""
-    means = model.class_codes
-    others = torch.tensor([k for k in range(len(means)) if k != target])
-    nearest = others[torch.cdist(codes, means[others]).argmin(1)]
-    return means[target] - means[nearest]
-
-
-def _search(model: Model, ids: tuple[str, ...], codes: Tensor, start: Tensor, target: int) -> Tensor:
-    """Descend in white codes; each image keeps its move from when it first passed the wanted margin."""
-    generator, spread = model.generator, _spread(model)
-    noise = noise_for(ids, generator.image_shape, "counterfactual")
-    white: Tensor = torch.linalg.lstsq(spread, start.T).solution.T
-    done = torch.zeros(len(codes), dtype=torch.bool)
-    for _ in progress(range(_STEPS), "Searching the smallest change"):
-        with torch.enable_grad():
-            u = white.clone().requires_grad_(True)
-            image = generator.one_step(codes + u @ spread, noise)
-            reached = margin(model.guide.logits(image, generator.pixels.value_range), target).cpu()
-            lacking = (_MARGIN - reached).clamp_min(0) + u.square().sum(1) / (2 * u.shape[1])
-            (gradient,) = torch.autograd.grad(lacking.sum(), u)
-        done |= reached >= _MARGIN
-        if bool(done.all()):
-            break
-        step = _RATE * gradient / gradient.norm(dim=1, keepdim=True).clamp_min(1e-9)
-        white = torch.where(done.unsqueeze(1), white, _pulled_back(model, codes, white - step, spread))
-    moves: Tensor = white @ spread
-    return moves
-
-
-def _pulled_back(model: Model, codes: Tensor, white: Tensor, spread: Tensor) -> Tensor:
-    """Shorten moves whose code is farther out than the codes of real images."""
-    cov, mean = model.generator.code_cov.cpu(), model.generator.code_mean.cpu()
-    offset = codes + white @ spread - mean
-    distance = (offset @ torch.linalg.pinv(cov) * offset).sum(1).clamp_min(0).sqrt()
-    own = ((codes - mean) @ torch.linalg.pinv(cov) * (codes - mean)).sum(1).clamp_min(0).sqrt()
-    size = codes.shape[1]
-    limit = torch.maximum(own, torch.tensor((size + 2.6 * (2 * size) ** 0.5) ** 0.5))
-    kept: Tensor = (limit / distance.clamp_min(1e-9)).clamp_max(1.0)
-    return white * kept.unsqueeze(1)
-
-
-def _shorten(
-    model: Model, editor: LatentEditor, inversion: Inversion, moves: Tensor, target: int
-) -> tuple[Tensor, Tensor]:
-    """Bisect the length of each move between 0 and twice, at full depth, with the classifier itself."""
-    low, high = torch.zeros(len(moves), 1), torch.full((len(moves), 1), 2.0)
-    for _ in progress(range(_HALVINGS), "Shortening it"):
-        middle = (low + high) / 2
-        image = editor.render(inversion, inversion.codes + middle * moves)
-        flips = torch.from_numpy(_classes(model, image) == target).unsqueeze(1)
-        low, high = torch.where(flips, low, middle), torch.where(flips, middle, high)
-    return high, editor.render(inversion, inversion.codes + high * moves)
 
 
 def _logits(model: Model, x: Tensor) -> NDArray[np.float64]:
@@ -272,9 +190,13 @@ def _classes(model: Model, x: Tensor) -> NDArray[np.int64]:
     return np.asarray(_logits(model, x).argmax(1))
 
 
-def _length(model: Model, moves: Tensor) -> NDArray[np.float64]:
-    inverse = torch.linalg.pinv(model.generator.code_cov.cpu())
-    return np.asarray((moves @ inverse * moves).sum(1).clamp_min(0).sqrt().numpy())
+def _guides(model: Model, run: Explanation | None) -> Tensor:
+    """Directions of the run's concepts, for a classifier without gradients; else none."""
+    if run is None or model.classifier.differentiable:
+        return torch.zeros(0, model.generator.latents)
+    tried = run.effects.loc[run.effects["kind"] != "random", "concept"].unique()
+    found = [find_concept(run, str(name)).direction for name in tried]
+    return torch.stack(found) if found else torch.zeros(0, model.generator.latents)
 
 
 def _changes(images: Images, null: Tensor, moved: Tensor) -> list[str]:
@@ -313,7 +235,8 @@ def _told(run: Explanation | None, splits: tuple[Split, ...], count: int) -> lis
 
 def _results(found: Found, class_names: tuple[str, ...]) -> list[dict[str, Any]]:
     """What was found, image by image, for machines."""
-    splits = [asdict(split) for split in found.splits] or [None] * len(found.table)
+    splits: list[dict[str, Any] | None] = [asdict(split) for split in found.splits]
+    rows = [{str(name): value for name, value in row.items()} for row in found.table.to_dict("records")]
     return [
         {
             **row,
@@ -321,9 +244,7 @@ def _results(found: Found, class_names: tuple[str, ...]) -> list[dict[str, Any]]
             "logits_counterfactual": dict(zip(class_names, after.tolist(), strict=True)),
             "shares": split,
         }
-        for row, before, after, split in zip(
-            found.table.to_dict("records"), *found.logits, splits, strict=True
-        )
+        for row, before, after, split in zip(rows, *found.logits, splits or [None] * len(rows), strict=True)
     ]
 
 

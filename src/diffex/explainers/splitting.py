@@ -28,7 +28,7 @@ class Part:
     amount : float
         How far along it, in its strengths; negative the other way of the concept.
     share : float
-        Of the squared length of the move, in the codes' own metric.
+        Of the squared length of the move, in the codes' own metric; all shares and the rest add up to 1.
     """
 
     concept: str
@@ -55,6 +55,8 @@ class Split:
 
     def __str__(self) -> str:
         """Say amounts and names, and how much is left."""
+        if not self.parts and self.rest == 0:
+            return "no move is needed"
         said = [f"{part.amount:+.2f} x {part.name} ({part.concept})" for part in self.parts]
         return ", ".join([*said, f"{100 * self.rest:.0f} % of the move is none of these"])
 
@@ -83,20 +85,46 @@ def split_moves(model: Model, run: Explanation, moves: Tensor) -> tuple[Split, .
     inverse = torch.linalg.pinv(model.generator.code_cov.cpu())
     directions = torch.stack([find_concept(run, name).direction for name in words])
     names = {concept: str(told).partition(", ")[0] for concept, told in words.items()}
-    return tuple(_split(move, directions, inverse, names) for move in moves)
+    return tuple(split_of(move, directions, inverse, names) for move in moves)
 
 
-def _split(move: Tensor, directions: Tensor, inverse: Tensor, names: dict[str, str]) -> Split:
-    left, parts, concepts = move.clone(), [], list(names)
-    total = max(float(move @ inverse @ move), 1e-12)
-    norms = (directions @ inverse * directions).sum(1)
-    for _ in range(min(_PARTS, len(names))):
-        along = directions @ inverse @ left
-        best = int((along.square() / norms).argmax())
-        amount = float(along[best] / norms[best])
-        share = amount**2 * float(norms[best]) / total
-        if share < _LEAST:
+def split_of(move: Tensor, directions: Tensor, inverse: Tensor, names: dict[str, str]) -> Split:
+    """Take the attribute that explains most of what is left, fit all taken again, and so on.
+
+    Parameters
+    ----------
+    move : Tensor
+        ``(d,)`` of the code.
+    directions : Tensor
+        ``(k, d)`` of the attributes.
+    inverse : Tensor
+        ``(d, d)`` inverse covariance of codes.
+    names : dict of str to str
+        Of the k attributes, by concept.
+
+    Returns
+    -------
+    Split
+        At most four parts.
+    """
+    concepts, total = list(names), float(move @ inverse @ move)
+    if total == 0:
+        return Split((), 0.0)
+    metric, left = directions @ inverse, move
+    norms = (metric * directions).sum(1)
+    taken: list[int] = []
+    amounts: list[float] = []
+    while len(taken) < min(_PARTS, len(names)):
+        gains = (metric @ left).square() / norms
+        if float(gains.max()) < _LEAST * total:
             break
-        left = left - amount * directions[best]
-        parts.append(Part(concepts[best], names[concepts[best]], amount, share))
+        taken.append(int(gains.argmax()))
+        gram = metric[taken] @ directions[taken].T
+        solution = torch.linalg.lstsq(gram, (metric[taken] @ move).unsqueeze(1)).solution.squeeze(1)
+        amounts, left = solution.tolist(), move - solution @ directions[taken]
+    shares = [amount * float(metric[one] @ move) / total for one, amount in zip(taken, amounts, strict=True)]
+    parts = [
+        Part(concepts[one], names[concepts[one]], amount, share)
+        for one, amount, share in zip(taken, amounts, shares, strict=True)
+    ]
     return Split(tuple(parts), float(left @ inverse @ left) / total)

@@ -183,7 +183,8 @@ def _dose_points(dose: pd.DataFrame, concept: str) -> list[DosePoint]:
 
 def _trend(row: dict[Any, Any], target: str) -> str:
     """Say whether the effect grows with strength, and where half of the images flip; empty if untested."""
-    p, half = row.get("trend_p"), row.get("half_flip")
+    p: Any = row.get("trend_p")
+    half: Any = row.get("half_flip")
     if not is_number(p):
         return ""
     said = f"Trend with strength: p {'< 0.001' if p < 0.001 else f'= {number(p, 3)}'}."
