@@ -7,6 +7,7 @@ import torch
 
 from diffex.base.errors import FolderError, InputError
 from diffex.explainers.counterfactual import counterfactuals
+from diffex.runs import salvage_run, write_run
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,23 @@ def test_a_row_per_image_with_words(done, two):
     assert all(table["changes"] != "")
     assert all("none of these" in text or "no attribute" in text for text in table["parts"])
     assert str(done).count("margin") == 2 and f"Pictures are in {done.out}." in str(done)
+
+
+def test_a_run_keeps_logits_and_shares(two, model, explained, done, tmp_path):
+    run = write_run(explained, tmp_path / "run")
+    found = counterfactuals(two, model, "treated", explained, tmp_path / "out", keep_in=run)
+    kept = {one.told.id: one for one in salvage_run(run).counterfactuals}
+    pixels = two.read()
+    for row, image in zip(found.table.to_dict("records"), pixels, strict=True):
+        one = kept[row["id"]]
+        told = one.told
+        np.testing.assert_array_equal(one.original, image)
+        for name, margin in (("original", "original"), ("null", "null"), ("counterfactual",) * 2):
+            logits = getattr(told.logits, name)
+            assert logits[1] - logits[0] == pytest.approx(row[f"margin_{margin}"], abs=1e-3)
+        assert sum(part.share for part in told.shares) + told.rest == pytest.approx(1, abs=1e-3)
+        assert (told.flipped, told.changes, told.target) == (row["flipped"], row["changes"], "treated")
+    assert any(one.told.shares for one in kept.values())
 
 
 def test_pictures_and_tables_are_written(done, two):

@@ -10,26 +10,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffex.base.errors import InputError
 from diffex.base.files import atomic_path, write_json
 from diffex.base.noise import noise_for
 from diffex.base.progress import progress
 from diffex.classifiers import margin
 from diffex.editors import Inversion, LatentEditor
 from diffex.explainers.claims import claim, require_claimable
-from diffex.explainers.edit import find_concept
 from diffex.explainers.naming import phrase
 from diffex.explainers.preparing import target_index
+from diffex.explainers.splitting import Split, split_moves
 from diffex.generators.model import Model
 from diffex.images import Images, place, write_image
 from diffex.measurements import Quantity, choose_channel, measure, nucleus_channel, quantities
 from diffex.runs import Explanation
+from diffex.runs.counterfactuals import Counterfactual, Logits, Share, Told, keep_counterfactuals
 from diffex.runs.tables import write_csv
 
 _STEPS = 40
 _RATE = 0.15
 _MARGIN = 0.5
 _HALVINGS = 6
-_PARTS = 4
 _TOLD = 5
 
 
@@ -74,15 +75,23 @@ class Found:
         As in `Counterfactuals`.
     null, moved : Tensor
         ``(n, c, h, w)`` grey values: null edits and counterfactuals.
+    splits : tuple of Split
+        Each move over the attributes of the run; none without a run.
     """
 
     table: pd.DataFrame
     null: Tensor
     moved: Tensor
+    splits: tuple[Split, ...]
 
 
 def counterfactuals(
-    images: Images, model: Model, target: str, run: Explanation | None, out: Path
+    images: Images,
+    model: Model,
+    target: str,
+    run: Explanation | None,
+    out: Path,
+    keep_in: Path | None = None,
 ) -> Counterfactuals:
     """Find, for each image, the smallest move of its code that makes it the target; write what was found.
 
@@ -92,6 +101,8 @@ def counterfactuals(
         As for `find_counterfactuals`.
     out : Path
         Gets ``counterfactual/`` and ``null/`` pictures, a table and JSON.
+    keep_in : Path, optional
+        Folder of `run`, which then keeps what was found, so that its report can show it.
 
     Returns
     -------
@@ -101,8 +112,9 @@ def counterfactuals(
     Raises
     ------
     InputError, FolderError, ClassifierError
-        If target, folder or images do not fit.
+        If target, folder or images do not fit, or `run` is of another model.
     """
+    _require_same_model(run, model)
     request = {"counterfactual": target, "images": list(images.ids), "model": model.state_hash()}
     model.check_images(images)
     target_index(model.classifier.card.class_names, target)
@@ -110,6 +122,8 @@ def counterfactuals(
     found = find_counterfactuals(images, model, target, run)
     claim(out, request)
     _write(images, found.null, found.moved, found.table, out)
+    if keep_in is not None:
+        keep_counterfactuals(keep_in, _kept(images, model, target, found))
     return Counterfactuals(out, found.table)
 
 
@@ -152,6 +166,7 @@ def find_counterfactuals(images: Images, model: Model, target: str, run: Explana
     inversion = editor.invert(x, images.ids)
     moves, moved = _shortest(model, editor, inversion, index)
     null = editor.null(inversion)
+    splits = () if run is None else split_moves(model, run, moves)
     table = pd.DataFrame(
         {
             "id": images.ids,
@@ -161,10 +176,18 @@ def find_counterfactuals(images: Images, model: Model, target: str, run: Explana
             "margin_counterfactual": _margins(model, moved, index),
             "distance": _length(model, moves),
             "changes": _changes(images, null, moved),
-            "parts": _parts(model, run, moves),
+            "parts": [str(split) for split in splits] or [""] * len(moves),
         }
     )
-    return Found(table, null, moved)
+    return Found(table, null, moved, splits)
+
+
+def _require_same_model(run: Explanation | None, model: Model) -> None:
+    if run is not None and run.summary["model"]["state_hash"] != model.state_hash():
+        raise InputError(
+            f"--run got a run of another model ({run.summary['model']['address']}), expected one of "
+            f"{model.address}: its attributes are not of this model's code."
+        )
 
 
 def _spread(model: Model) -> Tensor:
@@ -292,34 +315,29 @@ def _said(quantity: Quantity, before: float, after: float) -> str:
     return phrase({"words": quantity.words, "unit": quantity.unit, "log": percent, "change": change})
 
 
-def _parts(model: Model, run: Explanation | None, moves: Tensor) -> list[str]:
-    """Split each move over the run's significant attributes, greedily, in the codes' own metric."""
-    if run is None:
-        return [""] * len(moves)
-    good = run.effects[run.effects["significant"] & (run.effects["kind"] != "random")]
-    words = dict(zip(good["concept"], good["words"], strict=True))
-    if not words:
-        return ["no attribute of the run is significant"] * len(moves)
-    inverse = torch.linalg.pinv(model.generator.code_cov.cpu())
-    directions = torch.stack([find_concept(run, name).direction for name in words])
-    names = [f"{str(told).partition(', ')[0]} ({name})" for name, told in words.items()]
-    return [_split(move, directions, inverse, names) for move in moves]
+def _kept(images: Images, model: Model, target: str, found: Found) -> list[Counterfactual]:
+    """What a run keeps of each image."""
+    x, rows = images.read(), found.table.to_dict("records")
+    pictures, scale = (x, found.null, found.moved), model.generator.pixels.value_range
+    three = [model.classifier.logits(one, scale).detach().cpu().tolist() for one in pictures]
 
-
-def _split(move: Tensor, directions: Tensor, inverse: Tensor, names: list[str]) -> str:
-    left, parts = move.clone(), []
-    total = float(move @ inverse @ move)
-    norms = (directions @ inverse * directions).sum(1)
-    for _ in range(min(_PARTS, len(names))):
-        along = directions @ inverse @ left
-        best = int((along.square() / norms).argmax())
-        amount = float(along[best] / norms[best])
-        if amount**2 * float(norms[best]) < 0.02 * total:
-            break
-        left = left - amount * directions[best]
-        parts.append(f"{amount:+.2f} x {names[best]}")
-    rest = float(left @ inverse @ left) / max(total, 1e-12)
-    return ", ".join([*parts, f"{100 * rest:.0f} % of the move is none of these"])
+    return [
+        Counterfactual(
+            Told(
+                id=row["id"],
+                target=target,
+                class_names=list(model.classifier.card.class_names),
+                flipped=row["flipped"],
+                distance=row["distance"],
+                logits=Logits(original=three[0][k], null=three[1][k], counterfactual=three[2][k]),
+                shares=[Share(**vars(part)) for part in split.parts],
+                rest=split.rest,
+                changes=row["changes"],
+            ),
+            *(one[k].cpu().numpy() for one in pictures),
+        )
+        for k, (row, split) in enumerate(zip(rows, found.splits, strict=True))
+    ]
 
 
 def _write(images: Images, null: Tensor, moved: Tensor, table: pd.DataFrame, out: Path) -> None:
