@@ -17,6 +17,7 @@ from diffex.explainers.edit import find_concept
 from diffex.explainers.reach import reach_of
 from diffex.explainers.smallest_move import class_way, smallest_moves
 from diffex.explainers.splitting import split_moves, split_of
+from diffex.runs import salvage_run, write_run
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,24 @@ def test_a_row_per_image_with_words(done, two):
     no_split = ("none of these", "no attribute", "no move is needed")
     assert all(any(words in text for words in no_split) for text in table["parts"])
     assert str(done).count("margin") == 2 and f"Pictures are in {done.out}." in str(done)
+
+
+def test_a_run_keeps_logits_and_shares(two, model, explained, done, tmp_path):
+    run = write_run(explained, tmp_path / "run")
+    found = counterfactuals(two, model, "treated", explained, tmp_path / "out", keep_in=run)
+    kept = {one.told.id: one for one in salvage_run(run).counterfactuals}
+    pixels = two.read()
+    for row, image in zip(found.table.to_dict("records"), pixels, strict=True):
+        one = kept[row["id"]]
+        told = one.told
+        np.testing.assert_array_equal(one.original, image)
+        for name in ("original", "null", "counterfactual"):
+            logits = getattr(told.logits, name)
+            assert logits[1] - logits[0] == pytest.approx(row[f"margin_{name}"], abs=1e-3)
+        moved = float(row["distance"] > 0)
+        assert sum(part.share for part in told.shares) + told.rest == pytest.approx(moved, abs=1e-3)
+        assert (told.flipped, told.changes, told.target) == (row["flipped"], row["changes"], "treated")
+    assert any(one.told.shares for one in kept.values())
 
 
 def test_pictures_and_tables_are_written(done, two):

@@ -153,7 +153,10 @@ def counterfactual(
     target: Target,
     out: OutFolder,
     run: Annotated[
-        Path | None, typer.Option("--run", help="Run whose named attributes the change is split into.")
+        Path | None,
+        typer.Option(
+            "--run", help="Run whose named attributes the change is split into; it keeps what is found."
+        ),
     ] = None,
     classifier: ClassifierAddress = None,
     force: Force = False,
@@ -161,7 +164,8 @@ def counterfactual(
 ) -> None:
     """Say why these images are not of a class.
 
-    Finds the smallest change on the manifold that flips each, split into attributes.
+    Finds the smallest change on the manifold that flips each, split into attributes. A run that is given
+    keeps the newest twelve, and its next report shows them.
 
     Example: diffex counterfactual cells/test/DMSO/7.png --model model --target drug --out why
     """
@@ -177,7 +181,7 @@ def counterfactual(
     explanation = None if run is None else read_run(run)
     from diffex.explainers.counterfactual import counterfactuals
 
-    result = counterfactuals(opened, fitted, target, explanation, out)
+    result = counterfactuals(opened, fitted, target, explanation, out, keep_in=run)
     told = {"out": out, "target": target, "images": opened.ids, "results": result.results}
     emit(common, told, lambda: say(*str(result).splitlines()))
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffex.base.errors import InputError
 from diffex.base.files import atomic_path, write_json
 from diffex.editors import LatentEditor
 from diffex.effects.matrix import margin_of
@@ -25,6 +26,7 @@ from diffex.generators.model import Model
 from diffex.images import Images, place, write_image
 from diffex.measurements import Quantity, choose_channel, measure, nucleus_channel, quantities
 from diffex.runs import Explanation
+from diffex.runs.counterfactuals import Counterfactual, Logits, Share, Told, keep_counterfactuals
 from diffex.runs.tables import write_csv
 
 _TOLD = 5
@@ -90,7 +92,12 @@ class Found:
 
 
 def counterfactuals(
-    images: Images, model: Model, target: str, run: Explanation | None, out: Path
+    images: Images,
+    model: Model,
+    target: str,
+    run: Explanation | None,
+    out: Path,
+    keep_in: Path | None = None,
 ) -> Counterfactuals:
     """Find, for each image, the smallest move of its code that makes it the target; write what was found.
 
@@ -100,6 +107,8 @@ def counterfactuals(
         As for `find_counterfactuals`.
     out : Path
         Gets ``counterfactual/`` and ``null/`` pictures, a table and JSON.
+    keep_in : Path, optional
+        Folder of `run`, which then keeps what was found, so that its report can show it.
 
     Returns
     -------
@@ -109,8 +118,9 @@ def counterfactuals(
     Raises
     ------
     InputError, FolderError, ClassifierError
-        If target, folder or images do not fit.
+        If target, folder or images do not fit, or `run` is of another model.
     """
+    _require_same_model(run, model)
     request = {"counterfactual": target, "images": list(images.ids), "model": model.state_hash()}
     model.check_images(images)
     target_index(model.classifier.card.class_names, target)
@@ -119,6 +129,8 @@ def counterfactuals(
     claim(out, request)
     results = _results(found, model.classifier.card.class_names)
     _write(images, found, results, out)
+    if keep_in is not None:
+        keep_counterfactuals(keep_in, _kept(images, model, target, found))
     return Counterfactuals(out, found.table, results)
 
 
@@ -180,6 +192,14 @@ def find_counterfactuals(images: Images, model: Model, target: str, run: Explana
         }
     )
     return Found(table, null, moved, (before, after), splits)
+
+
+def _require_same_model(run: Explanation | None, model: Model) -> None:
+    if run is not None and run.summary["model"]["state_hash"] != model.state_hash():
+        raise InputError(
+            f"--run got a run of another model ({run.summary['model']['address']}), expected one of "
+            f"{model.address}: its attributes are not of this model's code."
+        )
 
 
 def _logits(model: Model, x: Tensor) -> NDArray[np.float64]:
@@ -245,6 +265,32 @@ def _results(found: Found, class_names: tuple[str, ...]) -> list[dict[str, Any]]
             "shares": split,
         }
         for row, before, after, split in zip(rows, *found.logits, splits or [None] * len(rows), strict=True)
+    ]
+
+
+def _kept(images: Images, model: Model, target: str, found: Found) -> list[Counterfactual]:
+    """What a run keeps of each image."""
+    x, rows = images.read(), found.table.to_dict("records")
+    pictures, logits = (x, found.null, found.moved), (_logits(model, x), *found.logits)
+    splits = found.splits or (Split((), 1.0),) * len(rows)
+    return [
+        Counterfactual(
+            Told(
+                id=row["id"],
+                target=target,
+                class_names=list(model.classifier.card.class_names),
+                flipped=row["flipped"],
+                distance=row["distance"],
+                logits=Logits(
+                    **{name: one[k].tolist() for name, one in zip(Logits.model_fields, logits, strict=True)}
+                ),
+                shares=[Share(**vars(part)) for part in split.parts],
+                rest=split.rest,
+                changes=row["changes"],
+            ),
+            *(one[k].cpu().numpy() for one in pictures),
+        )
+        for k, (row, split) in enumerate(zip(rows, splits, strict=True))
     ]
 
 

@@ -21,10 +21,8 @@ class Part:
 
     Parameters
     ----------
-    concept : str
-        Its id.
-    name : str
-        The first change that it is named after.
+    concept, words : str
+        Its id, and the first change that it is named after.
     amount : float
         How far along it, in its strengths; negative the other way of the concept.
     share : float
@@ -32,7 +30,7 @@ class Part:
     """
 
     concept: str
-    name: str
+    words: str
     amount: float
     share: float
 
@@ -57,7 +55,7 @@ class Split:
         """Say amounts and names, and how much is left."""
         if not self.parts and self.rest == 0:
             return "no move is needed"
-        said = [f"{part.amount:+.2f} x {part.name} ({part.concept})" for part in self.parts]
+        said = [f"{part.amount:+.2f} x {part.words} ({part.concept})" for part in self.parts]
         return ", ".join([*said, f"{100 * self.rest:.0f} % of the move is none of these"])
 
 

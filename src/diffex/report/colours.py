@@ -1,5 +1,6 @@
 """From pixels to colours: one contrast per channel for the whole run, composites, and difference maps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -155,6 +156,29 @@ def hue_names(count: int) -> tuple[str, ...]:
         A colour per channel.
     """
     return tuple(HUES[i % len(HUES)][0] for i in range(count))
+
+
+def colour_words(names: Sequence[str], contrast: Contrast) -> str:
+    """Say what the colours of a composite are.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the channels.
+    contrast : Contrast
+        Of the run.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    if contrast.is_rgb:
+        return "Colours as in the image."
+    if len(names) == 1:
+        return f"{names[0]} in grey."
+    pairs = zip(names, hue_names(len(names)), strict=True)
+    return "; ".join(f"{name} in {hue}" for name, hue in pairs) + "."
 
 
 def grey(pixels: Pixels, contrast: Contrast, channel: int) -> Bytes:

@@ -25,6 +25,7 @@ from diffex.report.transcript import turns
 from diffex.report.traversals import traversal_figure
 from diffex.report.tree import tree_panel
 from diffex.report.vocabulary import vocabulary
+from diffex.report.why import why_panels
 from diffex.runs import Explanation, Salvaged
 from diffex.runs.folder import HEAD
 from diffex.runs.tables import EFFECTS
@@ -64,6 +65,7 @@ def lay_out(found: Salvaged, prefix: str) -> dict[str, Any]:
         "asked": turns(explanation.tree),
         "gates": gate_rows(summary),
         "sanity": sanity_panel(found),
+        "whys": why_panels(found, prefix),
         "provenance": provenance(summary) if known else (),
         "splits": splits(summary),
         "cost": cost_facts(explanation.cost),

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from diffex.report.colours import Contrast, find_contrast, hue_names
+from diffex.report.colours import Contrast, colour_words, find_contrast
 from diffex.report.numbers import compact, short, signed_compact
 from diffex.report.strips import (
     CellPictures,
@@ -378,11 +378,5 @@ def _alt(plate: Plate, name: str) -> str:
 
 
 def _lead_caption(names: Sequence[str], contrast: Contrast) -> str:
-    if contrast.is_rgb:
-        shown = "Colours as in the image."
-    elif len(names) == 1:
-        shown = f"{names[0]} in grey."
-    else:
-        pairs = zip(names, hue_names(len(names)), strict=True)
-        shown = "; ".join(f"{name} in {hue}" for name, hue in pairs) + "."
+    shown = colour_words(names, contrast)
     return f"{shown} Change: red where the edit is brighter than the null edit, blue where darker."

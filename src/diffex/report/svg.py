@@ -11,6 +11,7 @@ from diffex.report.scales import Scale, nice_range, ticks
 
 _BAR = (260, 28)
 _MARGIN = 14
+_SHARE = (120, 14)
 _CURVE = (520, 336)
 _LEFT, _RIGHT = 62, 14
 _EFFECT_PANEL, _FLIP_PANEL = (24, 200), (240, 290)
@@ -150,6 +151,24 @@ def interval_bar(value: float, low: float, high: float, limits: tuple[float, flo
         body += [_DOT.format(kind=f"dot {side}", x=scale(value), y=middle, r=4.5)]
     label = f"{signed(value)}, interval {signed(low)} to {signed(high)}"
     return _svg("bar", _BAR, label, body)
+
+
+def share_bar(share: float) -> Markup:
+    """Draw a share of a whole.
+
+    Parameters
+    ----------
+    share : float
+        From 0 to 1.
+
+    Returns
+    -------
+    Markup
+        An SVG element.
+    """
+    parts = (("whole", _SHARE[0]), ("part", round(min(max(share, 0.0), 1.0) * _SHARE[0], 2)))
+    body = [_RECT.format(kind=kind, x=0, y=2, width=wide, height=_SHARE[1] - 4) for kind, wide in parts]
+    return _svg("share", _SHARE, f"share {percent(share)}", body)
 
 
 def dose_curve(points: Sequence[DosePoint], target: str) -> Markup:

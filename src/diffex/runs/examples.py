@@ -1,7 +1,5 @@
 """The example pictures of a run: plain arrays in one file, never pickled."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffex.base.errors import FolderError
+from diffex.runs.arrays import read_arrays
 
 Arrays = Mapping[str, NDArray[Any]]
 _KEYS = ("ids", "concepts", "strengths", "original", "null", "edits")
@@ -94,12 +93,6 @@ def read_examples(path: Path) -> dict[str, NDArray[Any]]:
     FolderError
         If it is missing, damaged or pickled, or the arrays do not fit each other.
     """
-    if not path.is_file():
-        raise FolderError(f"{path} is missing: the folder is incomplete; make it again.")
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            examples = {key: archive[key] for key in archive.files}
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, KeyError, AttributeError) as error:
-        raise FolderError(f"{path} is damaged (not plain arrays): make the folder again.") from error
+    examples = read_arrays(path)
     check_examples(examples, path)
     return examples

@@ -11,6 +11,7 @@ import yaml
 
 from diffex.base.errors import FolderError
 from diffex.base.files import load_tensors, plain, read_json, save_tensors, write_json, write_text
+from diffex.runs.counterfactuals import drop_counterfactuals
 from diffex.runs.examples import check_examples, read_examples, write_examples
 from diffex.runs.explanation import Explanation
 from diffex.runs.parts import read_list, read_mapping, read_rules, read_tree, read_yaml
@@ -65,6 +66,7 @@ def write_run(explanation: Explanation, folder: Path) -> Path:
         _write_parts(explanation, stage)
         for name in (HEAD, REPORT, RULES, TREE, BREAKDOWN.file, SANITY):
             (folder / name).unlink(missing_ok=True)
+        drop_counterfactuals(folder)
         _move(stage, folder)
     return folder
 

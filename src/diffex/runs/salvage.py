@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from diffex.base.errors import DiffexError, FolderError
 from diffex.base.files import load_tensors, read_json
+from diffex.runs.counterfactuals import Counterfactual, kept_counterfactuals, read_counterfactual
 from diffex.runs.examples import read_examples
 from diffex.runs.explanation import Explanation
 from diffex.runs.folder import EXAMPLES, HEAD, RULES, TREE, unfinished
@@ -35,11 +36,14 @@ class Salvaged:
         What is wrong, by the file that is missing or damaged; empty for a whole run.
     sanity : dict, optional
         Whether the explanation depends on its classifier, where that was asked.
+    counterfactuals : tuple of Counterfactual
+        Why single images are not of a class, where that was asked.
     """
 
     explanation: Explanation
     problems: dict[str, str]
     sanity: dict[str, Any] | None = None
+    counterfactuals: tuple[Counterfactual, ...] = ()
 
     def has(self, file: str) -> bool:
         """Say whether a part could be read.
@@ -97,7 +101,8 @@ def salvage_run(folder: str | Path) -> Salvaged:
         tree=parts.optional(TREE, read_tree),
         breakdown=parts.optional(BREAKDOWN.file, lambda path: read_table(path, BREAKDOWN)),
     )
-    return Salvaged(explanation, parts.problems, parts.optional(SANITY, read_sanity))
+    sanity = parts.optional(SANITY, read_sanity)
+    return Salvaged(explanation, parts.problems, sanity, _counterfactuals(parts, summary))
 
 
 @final
@@ -125,6 +130,15 @@ class _Parts:
 
     def optional(self, name: str, read: Callable[[Path], T]) -> T | None:
         return self.read(name, read, lambda: None) if (self.folder / name).exists() else None
+
+
+def _counterfactuals(parts: _Parts, summary: dict[str, Any]) -> tuple[Counterfactual, ...]:
+    channels = len(summary["images"]["channel_names"])
+    found = [
+        parts.optional(name, lambda path: read_counterfactual(path, channels))
+        for name in kept_counterfactuals(parts.folder)
+    ]
+    return tuple(one for one in found if one is not None)
 
 
 def _read_head(path: Path) -> dict[str, Any]:
