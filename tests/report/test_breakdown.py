@@ -73,7 +73,7 @@ def test_cells_are_ordered_by_their_effect(divided, report, tmp_path, explanatio
     ids = list(explanation.cells["id"])
     assert [cell.id for cell in section.highest] == ids[-2:-6:-1], "the last was not rendered"
     assert [cell.id for cell in section.lowest] == ids[:4]
-    assert section.highest[0].effect == "+4.90"
+    assert section.highest[0].value == "+4.90"
     sheet = pd.read_csv(io.StringIO(page["sheets"][f"{section.anchor}-cells"]))
     assert list(sheet["id"]) == ids[-2::-1] and "effect_attribute-07" in sheet
     parts = pd.read_csv(io.StringIO(page["sheets"][f"{section.anchor}-breakdown"]))

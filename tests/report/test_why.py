@@ -1,10 +1,15 @@
 """Why this cell: the counterfactuals that a run keeps."""
 
+import base64
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from diffex.report import render_report
-from diffex.runs import write_run
+from diffex.report.why import why_panels
+from diffex.runs import salvage_run, write_run
 from diffex.runs.counterfactuals import Counterfactual, Told, keep_counterfactuals
 
 HOSTILE = "<script>alert(1)</script>"
@@ -105,3 +110,14 @@ def test_one_channel_and_another_size(tmp_path, page, explanation, changed):
     found = page(run)
     assert "Why this cell" in found.text and "tiles-4" in str(found.attributes)
     assert np.isfinite(small["null"]).all()
+
+
+def test_a_channel_that_does_not_change_looks_like_it(run, explanation):
+    """Noise of a still channel beside one that changes is drawn pale."""
+    found = counterfactual(explanation.examples)
+    keep_counterfactuals(run, [found])
+    (panel,) = why_panels(salvage_run(run), "run1")
+    png = base64.b64decode(panel.figure.strips[0].address.partition(",")[2])
+    picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
+    still, moved = (tile.std(axis=2).max() for tile in np.array_split(picture, 5, axis=1)[3:])
+    assert still < 0.5 * moved

@@ -52,8 +52,7 @@ class Cell:
 
     id: str
     label: str
-    effect: str
-    score: str
+    value: str
     logits: tuple[str, ...]
 
 
@@ -110,7 +109,7 @@ def attribute_section(
     names = _logit_names(explanation)
     points = _dose_points(explanation.dose, row["concept"])
     measured = _nearest_strength(explanation.measured, row)
-    by_effect = f"effect_{row['concept']}" in explanation.cells
+    by_effect = cells_by(explanation, row["concept"]).startswith("effect_")
     return Section(
         anchor=anchor,
         title=row["words"] if isinstance(row["words"], str) and row["words"] else row["name"],
@@ -236,6 +235,25 @@ def _moved(row: dict[Any, Any], target: str) -> tuple[str, str]:
     return f"Matters most: moved furthest {way}", f"Matters least: moved least {way}, or the other way"
 
 
+def cells_by(explanation: Explanation, concept: str) -> str:
+    """Name the column that says how much an attribute matters for each cell.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The run.
+    concept : str
+        Id of the attribute.
+
+    Returns
+    -------
+    str
+        Its effect where the run holds it, else its score.
+    """
+    effect = f"effect_{concept}"
+    return effect if effect in explanation.cells else f"score_{concept}"
+
+
 def ordered_cells(explanation: Explanation, row: dict[Any, Any]) -> pd.DataFrame:
     """Order the cells by how much an attribute matters for them.
 
@@ -252,9 +270,8 @@ def ordered_cells(explanation: Explanation, row: dict[Any, Any]) -> pd.DataFrame
         Those it moves furthest the way of its mean effect first; by its score where the run does not hold the
         effect on every cell. Cells without the number are left out, all of them where it has neither.
     """
-    concept, cells = row["concept"], explanation.cells
-    column = next((name for name in (f"effect_{concept}", f"score_{concept}") if name in cells), None)
-    if column is None:
+    cells, column = explanation.cells, cells_by(explanation, row["concept"])
+    if column not in cells:
         return cells.head(0)
     ascending = column.startswith("effect_") and row["effect"] < 0
     return cells.dropna(subset=[column]).sort_values(column, ascending=ascending, kind="stable")
@@ -263,14 +280,13 @@ def ordered_cells(explanation: Explanation, row: dict[Any, Any]) -> pd.DataFrame
 def _extreme_cells(
     explanation: Explanation, row: dict[Any, Any], names: Sequence[str], *, most: bool
 ) -> tuple[Cell, ...]:
-    ordered, concept = ordered_cells(explanation, row), row["concept"]
+    ordered, column = ordered_cells(explanation, row), cells_by(explanation, row["concept"])
     end = ordered.head(_CELLS_PER_END) if most else ordered.iloc[::-1].head(_CELLS_PER_END)
     return tuple(
         Cell(
             id=cell["id"],
             label=_label(cell["label"], explanation.summary["class_names"]),
-            effect=signed(cell.get(f"effect_{concept}")),
-            score=signed(cell.get(f"score_{concept}")),
+            value=signed(cell[column]),
             logits=tuple(signed(cell[f"logit_{name}"]) for name in names),
         )
         for cell in end.to_dict("records")

@@ -1,7 +1,7 @@
 """Why single cells are not of a class: pictures, logits and shares of each kept counterfactual."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -119,8 +119,14 @@ def _portions(told: Told) -> tuple[Portion, ...]:
 def _figure(explanation: Explanation, found: Counterfactual) -> Figure:
     images = explanation.summary["images"]
     names = tuple(images["channel_names"])
-    contrast = find_contrast(
-        found.original[None], found.null[None], found.moved[None, None], names, tuple(images["value_range"])
+    contrast = _one_scale(
+        find_contrast(
+            found.original[None],
+            found.null[None],
+            found.moved[None, None],
+            names,
+            tuple(images["value_range"]),
+        )
     )
     cell = CellPictures(found.original, found.null, found.moved[None], 0)
     channels = _channels_that_change(cell, contrast)
@@ -140,6 +146,12 @@ def _figure(explanation: Explanation, found: Counterfactual) -> Figure:
     )
     alt = f"{found.told.id}: original, null edit, counterfactual, and what changed."
     return Figure(caption, columns, (Strip(found.told.id, address, alt),))
+
+
+def _one_scale(contrast: Contrast) -> Contrast:
+    """Show changes of all channels on one scale, so that a channel that hardly changes looks like it."""
+    width = contrast.high - contrast.low
+    return replace(contrast, difference=width * (contrast.difference / width).max())
 
 
 def _channels_that_change(cell: CellPictures, contrast: Contrast) -> Sequence[int]:
