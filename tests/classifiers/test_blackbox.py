@@ -11,7 +11,7 @@ from diffex.base.files import load_tensors, save_tensors
 from diffex.classifiers import Classifier, fit_black_box, fit_twin, load_black_box, margins, open_classifier
 from diffex.classifiers.blackbox import SmallConvNet, class_weights, predict, raw_logits
 from diffex.classifiers.contract import check_classifier
-from diffex.images import PlantedCells, images_from_arrays
+from diffex.images import Images, PlantedCells, images_from_arrays
 from diffex.images.planted_labels import ThresholdRule
 
 CPU = torch.device("cpu")
@@ -105,6 +105,28 @@ def test_the_seed_decides_the_weights(tmp_path):
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
     )
     assert first == again != other
+
+
+def test_held_out_images_are_never_read_all_at_once(tmp_path, monkeypatch):
+    images, sizes, read = stripes((240, 240)), [], Images.read
+
+    def noted(self, indices=None):
+        pixels = read(self, indices)
+        sizes.append(len(pixels))
+        return pixels
+
+    def fitted(name, batch):
+        monkeypatch.setattr("diffex.classifiers.fitting._BATCH", batch)
+        return fit_black_box(images, tmp_path / name, steps=12, device=CPU)
+
+    monkeypatch.setattr("diffex.classifiers.fitting.evenly", lambda count, most: range(16))  # of the card
+    whole, report = fitted("whole", 256)
+    monkeypatch.setattr(Images, "read", noted)
+    classifier, again = fitted("batches", 32)
+    assert classifier.state_hash() == whole.state_hash()
+    assert again.images == report.images > 64
+    assert again.balanced_accuracy == report.balanced_accuracy
+    assert max(sizes) == 64, "a batch of the training"
 
 
 def test_what_cannot_be_fitted(tmp_path):

@@ -1,5 +1,6 @@
 """Image folders, a tiny model and a tiny run, and the command line as a function."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from diffex.classifiers import Classifier
+from diffex.classifiers import Classifier, export_classifier
 from diffex.classifiers.blackbox import BlackBoxReport, SmallConvNet, load_black_box, save_black_box
 from diffex.classifiers.card import make_card
 from diffex.cli import run
@@ -240,3 +241,35 @@ def run_folder(tmp_path, model_folder):
               "seconds_total": 1.0, "cpu_seconds": 1.0, "peak_memory_mb": 100.0},
     )  # fmt: skip
     return made.save(tmp_path / "made_run")
+
+
+@pytest.fixture
+def line(tmp_path, model_folder, run_folder):
+    """The command line of any command on images, otherwise right."""
+    out = ("--out", tmp_path / "out")
+
+    def build(command, images, *more):
+        options = {
+            "doctor": (),
+            "fit": ("--quick", *out),
+            "explain": ("--quick", *out),
+            "attributes": ("--model", model_folder, "--target", "drug", *out),
+            "edit": ("--run", run_folder, "--concept", "latent:0", *out),
+        }
+        return (command, images, *options[command], *more)
+
+    return build
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """Export a small network, then change fields of its card."""
+
+    def make(**change):
+        net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+        classifier = Classifier.wrap(net, class_names=["DMSO", "drug"], size=28, value_range=(0, 255))
+        export_classifier(classifier, tmp_path / "net.pt2")
+        card = next(file for file in tmp_path.glob("*.json"))
+        card.write_text(json.dumps(json.loads(card.read_text()) | change))
+
+    return make

@@ -5,33 +5,12 @@ import json
 import os
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-
-from diffex.classifiers import export_classifier
-from diffex.classifiers.classifier import Classifier
 
 ON_IMAGES = ("doctor", "fit", "explain", "attributes", "edit")
-
-
-@pytest.fixture
-def line(tmp_path, model_folder, run_folder):
-    """The command line of any command on images, otherwise right."""
-    out = ("--out", tmp_path / "out")
-
-    def build(command, images, *more):
-        options = {
-            "doctor": (),
-            "fit": ("--quick", *out),
-            "explain": ("--quick", *out),
-            "attributes": ("--model", model_folder, "--target", "drug", *out),
-            "edit": ("--run", run_folder, "--concept", "latent:0", *out),
-        }
-        return (command, images, *options[command], *more)
-
-    return build
 
 
 @pytest.mark.parametrize("command", ON_IMAGES)
@@ -79,16 +58,30 @@ class TestImages:
         table.write_text("file\ncells/drug/1.png\n")
         sentence = refused(*line(command, table, "--columns", "label=treatment"))
         assert "no column 'treatment' (for label)" in sentence
+        sentence = refused(*line(command, table, "--columns", "path=file", "--where", "well=A1"))
+        assert "no column 'well' (for --where), expected one of: file" in sentence
 
     def test_bad_pairs(self, refused, line, make, command):
         assert "--columns got 'label'" in refused(*line(command, make.cells(), "--columns", "label"))
         assert "--where got '=1'" in refused(*line(command, make.cells(), "--where", "=1"))
 
+    def test_file_that_may_not_be_read(self, refused, line, make, monkeypatch, command):
+        locked, opened = make.cells() / "drug" / "7.png", Path.open
+
+        def guarded(path, *arguments, **options):
+            if path == locked:  # a right that root, who may run the tests, cannot be denied
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return opened(path, *arguments, **options)
+
+        monkeypatch.setattr(Path, "open", guarded)
+        sentence = refused(*line(command, locked.parents[1]))
+        assert "7.png cannot be read" in sentence and "Permission denied" in sentence
+
     def test_unknown_device(self, refused, line, make, command):
         assert "--device got 'tpu'" in refused(*line(command, make.cells(), "--device", "tpu"))
 
 
-@pytest.mark.parametrize("command", ["doctor", "fit", "explain", "edit"])
+@pytest.mark.parametrize("command", ON_IMAGES)
 class TestPixels:
     def test_truncated_image(self, refused, line, make, command):
         folder = make.cells()
@@ -129,42 +122,6 @@ class TestFits:
         assert "8 images, a" in (sentence := refused(*line(command, make.cells(count=4))))
         assert "needs at least 40" in sentence
 
-    def test_classifier_that_is_none(self, refused, line, make, command):
-        for address in ("nowhere", "net.pth", "net.onnx", "py:nothing:here", "py:x"):
-            sentence = refused(*line(command, make.cells(), "--classifier", address))
-            assert address.split(":")[-1] in sentence
-
-    def test_classifier_of_other_channels(self, refused, line, make, classifier_folder, command):
-        for label in ("DMSO", "drug"):
-            for i in range(20):
-                rgb = np.random.default_rng(i).integers(0, 255, (28, 28, 3), dtype=np.uint8)
-                make.save(f"colour/{label}/{i}.png", rgb)
-        sentence = refused(*line(command, make.root / "colour", "--classifier", classifier_folder))
-        assert "The images have 3 channels (red, green, blue), the classifier expects 1" in sentence
-
-    def test_classifier_of_other_classes(self, refused, line, make, classifier_folder, command):
-        folder = make.cells(classes=("DMSO", "wortmannin"))
-        sentence = refused(*line(command, folder, "--classifier", classifier_folder))
-        assert "classes that the classifier does not know (wortmannin), it has DMSO, drug" in sentence
-
-    @pytest.mark.parametrize(
-        ("change", "said"),
-        [
-            ({"class_names": ["a", "b", "c"]}, "expected (2, 3)"),
-            ({"channels": 2, "mean": [0.5, 0.5], "std": [0.5, 0.5]}, "failed"),
-            ({"value_range": [1, 0]}, "expected low < high"),
-        ],
-    )
-    def test_classifier_whose_card_does_not_fit(self, refused, line, make, exported, command, change, said):
-        exported(**change)
-        assert said in refused(*line(command, make.cells(), "--classifier", make.root / "net.pt2"))
-
-    def test_classifier_with_logits_that_are_not_finite(self, refused, line, make, monkeypatch, command):
-        (make.root / "broken.py").write_text(BROKEN)
-        monkeypatch.chdir(make.root)
-        sentence = refused(*line(command, make.cells(), "--classifier", "py:broken:net"))
-        assert "NaN or Inf logits" in sentence
-
     def test_output_folder_with_something_else(self, refused, line, make, tmp_path, command):
         file = tmp_path / "out" / ("model/mine.txt" if command == "explain" else "mine.txt")
         file.parent.mkdir(parents=True)
@@ -174,34 +131,6 @@ class TestFits:
     def test_output_folder_that_is_a_file(self, refused, line, make, tmp_path, command):
         (tmp_path / "out").write_text("a file")
         assert "out is a file" in refused(*line(command, make.cells()))
-
-
-BROKEN = """
-import torch
-class Net(torch.nn.Module):
-    card = {"class_names": ["DMSO", "drug"], "size": [28, 28], "channels": 1}
-    def __init__(self):
-        super().__init__()
-        self.bias = torch.nn.Parameter(torch.zeros(2))
-    def forward(self, x):
-        # Finite on the trial's grey and noise, not on real cells with their dark ground.
-        return self.bias + x.mean((1, 2, 3))[:, None] + torch.log(x.mean((1, 2, 3)) + 0.4)[:, None]
-net = Net
-"""
-
-
-@pytest.fixture
-def exported(tmp_path):
-    """Export a small network, then change fields of its card."""
-
-    def make(**change):
-        net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
-        classifier = Classifier.wrap(net, class_names=["DMSO", "drug"], size=28, value_range=(0, 255))
-        export_classifier(classifier, tmp_path / "net.pt2")
-        card = next(file for file in tmp_path.glob("*.json"))
-        card.write_text(json.dumps(json.loads(card.read_text()) | change))
-
-    return make
 
 
 class TestFitOptions:
@@ -234,15 +163,15 @@ class TestAttributes:
         sentence = refused(*base, "--model", model_folder, "--target", "placebo")
         assert "--target got 'placebo', expected one of the classes DMSO, drug" in sentence
 
+    def test_one_class(self, refused, make, tmp_path, model_folder):
+        only = make.cells("only", classes=("drug",), count=30)
+        sentence = refused(
+            "attributes", only, "--model", model_folder, "--target", "drug", "--out", tmp_path / "out"
+        )
+        assert "Got 1 class (drug), expected at least 2: add images of another class" in sentence
+
     def test_failed_gates(self, refused, base, failed_model):
         assert "failed 1 of 1 gates" in refused(*base, "--model", failed_model, "--target", "drug")
-
-    def test_another_classifier(self, refused, base, make, model_folder, exported):
-        exported()
-        sentence = refused(
-            *base, "--model", model_folder, "--target", "drug", "--classifier", make.root / "net.pt2"
-        )
-        assert "is not the one the model" in sentence
 
     def test_images_of_another_form(self, refused, make, tmp_path, model_folder):
         folder = make.cells(dtype="uint16", suffix=".tif")
@@ -270,6 +199,20 @@ class TestAttributes:
             "attributes", make.cells(), "--model", model_folder, "--target", "DMSO", "--out", run_folder
         )
         assert "holds another run (attributes of target 'drug'" in sentence
+
+
+class TestDemo:
+    def test_output_folder_with_something_else(self, refused, tmp_path):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "mine.txt").write_text("keep")
+        assert "is not empty (it holds mine.txt)" in refused("demo", "--out", tmp_path / "out")
+
+
+class TestBenchmark:
+    def test_unknown_suite_and_row(self, refused, tmp_path):
+        out = ("--out", tmp_path / "out")
+        assert "'truthiness'" in refused("benchmark", "truthiness", *out)
+        assert "'A99'" in refused("benchmark", "attributes", "--only", "A2,A99", *out)
 
 
 class TestExplain:
@@ -354,6 +297,14 @@ class TestReport:
     def test_runs_that_are_none(self, refused, tmp_path):
         assert "is no finished run" in refused("report", tmp_path / "nowhere")
 
+    def test_run_of_another_schema_is_named_and_the_rest_is_shown(self, cli, tmp_path, run_folder):
+        head = run_folder / "explanation.json"
+        head.write_text(head.read_text().replace('"schema": 1', '"schema": 7'))
+        done = cli("report", run_folder, "--out", tmp_path / "report.html")
+        assert done.code == 0
+        assert "explanation.json is of schema 7, expected 1" in done.err
+        assert "explanation.json is of schema 7, expected 1" in (tmp_path / "report.html").read_text()
+
     def test_output_that_is_no_html(self, refused, tmp_path, run_folder):
         assert "ends in .html" in refused("report", run_folder, "--out", tmp_path / "precious.csv")
 
@@ -375,6 +326,20 @@ class TestDisk:
         done = cli("report", run_folder, "--out", tmp_path / "report.html")
         assert (done.code, "No space left on device" in done.sentence) == (2, True)
         assert not (tmp_path / "report.html").exists()
+
+    @pytest.mark.parametrize("command", ["fit", "attributes", "edit"])
+    def test_full_disk_before_the_first_file(self, cli, line, make, tmp_path, monkeypatch, command):
+        def full(*_, **__):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        smallest = ("--images", "24", "--concepts", "10") if command == "attributes" else ()
+        asked = line(command, make.cells(), *smallest)
+        before = {path for path in tmp_path.rglob("*") if path.is_file()}
+        monkeypatch.setattr("diffex.base.files.tempfile.mkstemp", full)
+        done = cli(*asked)
+        assert (done.code, "Traceback" in done.err) == (2, False), done
+        assert done.sentence.startswith("Cannot write ") and "No space left on device" in done.sentence
+        assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
 
     def test_full_disk_anywhere_else(self, cli, make, monkeypatch):
         def full(*_, **__):

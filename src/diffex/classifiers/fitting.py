@@ -32,6 +32,7 @@ from diffex.training import TrainConfig, train
 _log = logging.getLogger("diffex")
 _HELD_OUT = 0.2
 _IMAGES_SEEN = 40_000
+_BATCH = 256
 
 
 def fit_black_box(
@@ -72,11 +73,11 @@ def fit_black_box(
     weights = class_weights(_labels(fitting), len(card.class_names))
     task = BlackBoxTask(network, card, images.value_range, weights)
     config = _length(steps or _IMAGES_SEEN // 64, seed, weight_decay=0.05)
-    held = (held_out.read(), _labels(held_out))
 
     def skill() -> float:
-        loss = _balanced_cross_entropy(raw_logits(network, held[0], card, images.value_range), held[1])
-        return max(loss, 1 / len(held[1]))  # less would be more confidence, not fewer errors
+        parts = [raw_logits(network, x, card, images.value_range) for _, x in held_out.batches(_BATCH)]
+        loss = _balanced_cross_entropy(torch.cat(parts), _labels(held_out))
+        return max(loss, 1 / len(held_out))  # less would be more confidence, not fewer errors
 
     train(
         task,
@@ -150,7 +151,7 @@ def _finish(
 ) -> tuple[Classifier, BlackBoxReport]:
     network = network.cpu()
     raw = Classifier(network, card, differentiable=True, address=str(folder))
-    logits = predict(raw, lambda: held_out.batches(256), images.value_range)
+    logits = predict(raw, lambda: held_out.batches(_BATCH), images.value_range)
     labels = _labels(held_out)
     temperature = fit_temperature(logits, labels)
     card = card.model_copy(update={"temperature": temperature})
@@ -196,7 +197,7 @@ def fit_twin(
     Classifier
         Guides the generator's training and pre-ranking only; effects are always the black box's own.
     """
-    logits = predict(classifier, lambda: images.batches(256), images.value_range)
+    logits = predict(classifier, lambda: images.batches(_BATCH), images.value_range)
     card = card_of(images, classifier.card.class_names)
     network = _initialised(card, seed)
     task = BlackBoxTask(network, card, images.value_range, torch.ones(len(card.class_names)))

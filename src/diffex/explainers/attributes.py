@@ -25,7 +25,7 @@ from diffex.explainers.significance import ranked_table
 from diffex.explainers.summarising import search_part, summarise
 from diffex.explainers.verifying import Verified, Verifier, make_verifier, passing_first, verify
 from diffex.generators.model import Model
-from diffex.images import Images
+from diffex.images import Images, require_classes
 from diffex.responses.scores import strength_axes
 from diffex.runs import Explanation
 from diffex.runs.tables import DOSE_COLUMNS, MEASURED_COLUMNS
@@ -57,8 +57,10 @@ def explain_attributes(images: Images, model: Model, config: AttributeConfig) ->
     GateError
         If a gate of the model failed and `config.force` is False.
     InputError, ClassifierError
-        If images, target or classifier do not fit.
+        If images, target or classifier do not fit, or labelled images are of one class only.
     """
+    if images.labels is not None:
+        require_classes(images)
     return explain_concepts(images, model, config, _proposer(config), CostLedger())
 
 
