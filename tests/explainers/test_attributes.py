@@ -107,7 +107,7 @@ def test_search_on_the_cached_matrix_equals_fresh_renders(model, prepared):
 
 def test_the_other_target_gives_the_mirror_image(tiny, new_cells, model, explained):
     """Target 0 and target 1 of two classes have opposite margins."""
-    other = explain_attributes(new_cells, model, tiny.config(target="control", q=0.9))
+    other = explain_attributes(new_cells, model, tiny.config(target="control", q=0.9, search="exact"))
     a, b = (
         e.effects[e.effects["kind"] == "random"].set_index(["concept", "sign"])["effect"].sort_index()
         for e in (explained, other)
@@ -188,7 +188,9 @@ def test_concepts_do_not_hang_on_the_images_they_are_judged_by(tiny, new_cells, 
 
 
 def test_random_directions_alone_discover_nothing(tiny, new_cells, model, prepared):
-    found = explain_attributes(new_cells, model, tiny.config(concepts=40, kinds=("random",), q=0.05))
+    found = explain_attributes(
+        new_cells, model, tiny.config(concepts=40, kinds=("random",), q=0.05, search="exact")
+    )
     assert set(found.effects["kind"]) == {"random"}
     assert len(found.effects) == 16
     assert not found.effects["significant"].any(), "they are controls"

@@ -29,7 +29,7 @@ def matrix():
     edits[3:, 2] = np.nan
     null = np.tile([1.0, 0.0], (12, 1))
     null[ALREADY, 1] = 2.0
-    return EffectMatrix(tuple("abcd"), tuple(map(str, range(12))), null, edits, np.ones((4, 2)))
+    return EffectMatrix(tuple(map(str, range(12))), tuple("abcd"), null, edits, np.ones((4, 2)))
 
 
 TABLE = pd.DataFrame(

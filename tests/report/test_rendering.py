@@ -125,29 +125,24 @@ def test_hostile_text_stays_text(report, explanation, changed):
     assert "{{ 7*7 }}" in page.text
 
 
-def test_trend_and_coverage_are_told(report, explanation, changed):
+def test_trend_coverage_and_power_are_told(report, explanation, changed):
+    powerless = "strength 1.5 (the check has no power: it does not find edits three times as strong)"
     plain = report(explanation).text
-    assert "Trend with strength" not in plain and "together with" not in plain, "older runs do not tell"
+    for words in ("Trend with strength", "together with", powerless):
+        assert words not in plain, "older runs do not tell"
     covered = [{"concept": "x", "sign": 1, "name": name, "flipped": n} for name, n in (("a", 5), ("b", 8))]
     one = changed(
         summary={"coverage": {"images": 9, "attributes": covered}},
-        effects=explanation.effects.assign(trend_p=1e-9, half_flip=1.25),
+        effects=explanation.effects.assign(trend_p=1e-9, half_flip=1.25, control_found=False),
     )
     text = report(one).text
     assert "Of 9 images not yet “positive”, at strength 1, a flips 5, 8 together with b." in text
     assert "Trend with strength: p < 0.001. Half of the images flip to positive at strength 1.25." in text
-    never = report(changed(effects=explanation.effects.assign(trend_p=0.2, half_flip=np.nan))).text
+    assert powerless in text
+    effects = explanation.effects.assign(trend_p=0.2, half_flip=np.nan, control_found=True)
+    never = report(changed(effects=effects)).text
+    assert powerless not in never
     assert "p = 0.200. At no strength tried do half of the images flip to positive." in never
-
-
-def test_a_check_of_realism_without_power_is_said_beside_its_number(report, explanation, changed):
-    words = "(the check has no power: it does not find edits three times as strong)"
-    assert words not in report(explanation).text
-    assert words not in report(changed(effects=explanation.effects.assign(control_found=True))).text
-    powerless = report(changed(effects=explanation.effects.assign(control_found=False))).text
-    assert f"strength 1.5 {words}" in powerless
-    nowhere = explanation.effects.assign(control_found=False, max_strength=np.nan)
-    assert words not in report(changed(effects=nowhere)).text
 
 
 def test_failed_gates_are_loud(report, explanation, changed):
