@@ -195,13 +195,13 @@ def test_the_edge_of_the_manifold(searched):
 
 def test_what_cannot_be_flipped_on_the_manifold_is_said(two, model):
     """Codes that may not move at all."""
-    narrow = copy.copy(model.generator)
+    narrow = copy.deepcopy(model.generator)
     narrow.code_cov = torch.zeros_like(model.generator.code_cov)
     stuck = replace(model, generator=narrow)
     found = find_counterfactuals(two, stuck, "treated", None)
     row = found.table[found.table["margin_null"] < 0].iloc[0]
     assert not row["flipped"] and row["distance"] == 0
-    said = str(Counterfactuals(Path("out"), found.table))
+    said = str(Counterfactuals(Path("out"), found.table, []))
     assert f"{row['id']}: could not be flipped on the manifold" in said
 
 
