@@ -122,7 +122,7 @@ def test_the_suite_has_the_rows_of_the_issue():
 def test_seconds_are_those_after_imports():
     cost = {"nfe_total": 1000, "classifier_calls": 900}
     done = Explained("race", Ended(900.0, 30.0, 25.0, {}), Ended(300.0, 4.0, 3.0, {}), cost)
-    assert done.seconds == 26 and done.name == "attributes, race"
+    assert done.seconds == 26 and done.name == "attributes, race (default)"
     assert "30.0 s in all, 4.0 s of them imports; 1,000 evaluations" in done.note
 
 
