@@ -11,7 +11,7 @@ from diffex.effects.arrays import FloatArray
 
 _BENDS = (-1.0, -0.7, -0.5, -0.3, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 _SATURATION_EVIDENCE = 3.84  # likelihood ratio at 5 %: a bend that narrows the null must be earned
-_SETS, _SURELY_NARROW = 1000, 0.95
+_SETS, _SURELY_NARROW = 1000, 0.99
 
 
 @final
@@ -131,7 +131,7 @@ def widening(rendered: FloatArray, null: FloatArray, seed: int) -> float:
     -------
     float
         Largest ratio of upper quantiles of the absolute values, the largest value included, where it is
-        above what 95 of 100 sets drawn from the null itself have; else 1. A direction counts twice, as
+        above what 99 of 100 sets drawn from the null itself have; else 1. A direction counts twice, as
         does its opposite, in both.
     """
     levels = (np.arange(rendered.size) + 0.5) / rendered.size
