@@ -11,7 +11,7 @@ from diffex.effects.arrays import FloatArray
 
 _BENDS = (-1.0, -0.7, -0.5, -0.3, 0.0, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 _SATURATION_EVIDENCE = 3.84  # likelihood ratio at 5 %: a bend that narrows the null must be earned
-_SETS, _SURELY_NARROW = 1000, 0.99
+_SETS, _NARROW = 1000, 0.8
 
 
 @final
@@ -131,7 +131,7 @@ def widening(rendered: FloatArray, null: FloatArray, seed: int) -> float:
     -------
     float
         Largest ratio of upper quantiles of the absolute values, the largest value included, where it is
-        above what 99 of 100 sets drawn from the null itself have; else 1. A direction counts twice, as
+        above what 80 of 100 sets drawn from the null itself have; else 1. A direction counts twice, as
         does its opposite, in both.
     """
     levels = (np.arange(rendered.size) + 0.5) / rendered.size
@@ -142,7 +142,7 @@ def widening(rendered: FloatArray, null: FloatArray, seed: int) -> float:
     drawn = np.random.default_rng(derive_seed("widening", seed)).choice(np.abs(null), (_SETS, len(rendered)))
     chance = (np.sort(np.repeat(drawn, 2, axis=1), axis=1)[:, upper] / expected).max(1)
     ratio = float((np.sort(np.abs(rendered), axis=None)[upper] / expected).max())
-    return max(1.0, ratio) if ratio > np.quantile(chance, _SURELY_NARROW) else 1.0
+    return max(1.0, ratio) if ratio > np.quantile(chance, _NARROW) else 1.0
 
 
 def _fit(

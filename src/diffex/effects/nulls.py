@@ -100,7 +100,7 @@ class RandomDirectionNull:
         more than an arbitrary direction follows the same line, and without concepts the line would be
         extrapolated to the very effects that are tested. The scatter is that of the random directions. Each
         null draw is the line at its predicted effect plus a Student t error, as for the prediction of one new
-        direction. Where the null is clearly narrower than the directions rendered (`widening`), it is scaled
+        direction. Where the null is narrower than the directions rendered (`widening`), it is scaled
         up.
 
         Parameters
