@@ -1,6 +1,9 @@
 """What chance alone would give: no effect at all, or an arbitrary direction of the same size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import final
 
 import numpy as np
@@ -187,6 +190,63 @@ def random_direction_null(
     directions = dealt[:, None] * random_directions(metric, covariance, 1.0, draws, seed)
     predicted = predict(gradients, curvature, directions)
     return RandomDirectionNull(predicted, predicted.signed(1.0)[:, 0])
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Directions as they were rendered on some images.
+
+    Parameters
+    ----------
+    directions : ndarray, shape (r, d)
+        Latent changes.
+    rendered : ndarray, shape (r, 2)
+        Mean effects of them and of their opposites.
+    gradients : ndarray, shape (n, d)
+        Of the target's margin, on the images that the effects are means over.
+    """
+
+    directions: FloatArray
+    rendered: FloatArray
+    gradients: FloatArray
+
+
+def calibrated_null(
+    tested: Probe,
+    random: Sequence[Probe],
+    curvature: FloatArray,
+    metric: FloatArray,
+    covariance: FloatArray,
+    *,
+    seed: int,
+) -> RandomDirectionNull:
+    """Give what arbitrary directions do to the images that concepts are tested on.
+
+    Parameters
+    ----------
+    tested : Probe
+        The concepts.
+    random : sequence of Probe
+        Random directions, each set on images of its own.
+    curvature, metric, covariance : ndarray, shape (d, d)
+        As for `random_direction_null`.
+    seed : int
+        Of the null.
+
+    Returns
+    -------
+    RandomDirectionNull
+        Calibrated on the random directions, its line bent by the concepts too.
+    """
+    lengths = lengths_of(np.vstack([probe.directions for probe in random]), metric)
+    null = random_direction_null(tested.gradients, curvature, metric, covariance, lengths, seed=seed)
+    predicted = [predict(probe.gradients, curvature, probe.directions) for probe in (*random, tested)]
+    return null.calibrated(
+        (np.vstack([probe.rendered for probe in random]), reduce(add, predicted[:-1])),
+        seed,
+        tested=(tested.rendered, predicted[-1]),
+    )
 
 
 def lengths_of(directions: ArrayLike, metric: ArrayLike) -> FloatArray:

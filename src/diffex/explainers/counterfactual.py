@@ -206,10 +206,6 @@ def _logits(model: Model, x: Tensor) -> NDArray[np.float64]:
     return logits_of(model.classifier, x, model.generator.pixels.value_range)
 
 
-def _classes(model: Model, x: Tensor) -> NDArray[np.int64]:
-    return np.asarray(_logits(model, x).argmax(1))
-
-
 def _guides(model: Model, run: Explanation | None) -> Tensor:
     """Directions of the run's concepts, for a classifier without gradients; else none."""
     if run is None or model.classifier.differentiable:

@@ -13,8 +13,7 @@ from diffex.concepts.sources import random_directions
 from diffex.effects.arrays import BoolArray, FloatArray, IntArray
 from diffex.effects.linear import main_axes, margin_curvature
 from diffex.effects.matrix import EffectMatrix, effect_matrix
-from diffex.effects.nulls import RandomDirectionNull, lengths_of, random_direction_null
-from diffex.effects.prediction import predict
+from diffex.effects.nulls import Probe, RandomDirectionNull, calibrated_null
 from diffex.effects.ranking import Searched, TableSettings, effect_table
 from diffex.effects.replication import replication_units
 from diffex.effects.strengths import calibrate
@@ -64,18 +63,16 @@ def random_null(
     rows = estimating[evenly(len(estimating), NULL_IMAGES)]
     beside, rendered = rendered_beside(prepared, rows, size)
     gradients = prepared.gradients[estimating]
-    random = np.vstack([directions[controls], beside])
-    null = random_direction_null(
-        gradients, curvature, evidence.metric, evidence.covariance, lengths_of(random, evidence.metric),
+    return calibrated_null(
+        Probe(directions[tested], mean[tested], gradients),
+        [
+            Probe(directions[controls], mean[controls], gradients),
+            Probe(beside, rendered, prepared.gradients[rows]),
+        ],
+        curvature,
+        evidence.metric,
+        evidence.covariance,
         seed=seed,
-    )  # fmt: skip
-    expected = predict(gradients, curvature, directions[controls]) + predict(
-        prepared.gradients[rows], curvature, beside
-    )
-    return null.calibrated(
-        (np.vstack([mean[controls], rendered]), expected),
-        seed,
-        tested=(mean[tested], predict(gradients, curvature, directions[tested])),
     )
 
 

@@ -9,11 +9,12 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from diffex.base.errors import FolderError
 from diffex.base.files import atomic_path, plain
 from diffex.runs.arrays import read_arrays
+from diffex.runs.summary import Part
 
 COUNTERFACTUALS = "counterfactuals"
 MOST_KEPT = 12
@@ -23,12 +24,7 @@ _PICTURES = ("original", "null", "moved")
 Pixels = NDArray[np.floating]
 
 
-class _Part(BaseModel):
-    # As for the head: later versions may add.
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-
-class Share(_Part):
+class Share(Part):
     """How far a change goes along one attribute, and which share of its squared length that is."""
 
     concept: str
@@ -37,7 +33,7 @@ class Share(_Part):
     share: float
 
 
-class Logits(_Part):
+class Logits(Part):
     """Logits of the classes, in their order."""
 
     original: list[float]
@@ -45,7 +41,7 @@ class Logits(_Part):
     counterfactual: list[float]
 
 
-class Told(_Part):
+class Told(Part):
     """What is said of one counterfactual.
 
     `rest` is the share of the change that is along none of the run's attributes; `distance` is in standard

@@ -4,26 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from diffex.base.errors import FolderError
 from diffex.base.files import read_json, write_json
+from diffex.runs.summary import Part
 
 SANITY = "sanity.json"
 
 
-class _Part(BaseModel):
-    # As for the head: later versions may add.
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-
-class _Other(_Part):
+class _Other(Part):
     classifier: str
     kind: str
     agreement: float | None
 
 
-class _Sanity(_Part):
+class _Sanity(Part):
     table: list[_Other] = Field(min_length=1)
     depends: bool
     sentence: str

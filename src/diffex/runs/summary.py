@@ -10,12 +10,13 @@ from diffex.base.errors import FolderError
 SCHEMA = 1
 
 
-class _Part(BaseModel):
-    # Later versions of a schema may add; what is here must be there and of its type.
+class Part(BaseModel):
+    """A part of a run: later versions of a schema may add; what is here must be there and of its type."""
+
     model_config = ConfigDict(extra="allow", frozen=True, strict=False)
 
 
-class Accuracy(_Part):
+class Accuracy(Part):
     """Balanced accuracy of the classifier with its interval, and over how many images."""
 
     value: float
@@ -24,7 +25,7 @@ class Accuracy(_Part):
     images: int
 
 
-class ClassifierPart(_Part):
+class ClassifierPart(Part):
     """Which classifier was explained."""
 
     address: str
@@ -33,7 +34,7 @@ class ClassifierPart(_Part):
     balanced_accuracy: Accuracy | None
 
 
-class ModelPart(_Part):
+class ModelPart(Part):
     """Which generator rendered the edits, and whether it was used against its gates."""
 
     address: str
@@ -41,7 +42,7 @@ class ModelPart(_Part):
     forced: bool
 
 
-class GatePart(_Part):
+class GatePart(Part):
     """One gate: value, threshold and verdict. A value that is not finite is null, and has not passed."""
 
     name: str
@@ -52,7 +53,7 @@ class GatePart(_Part):
     passed: bool
 
 
-class ImagesPart(_Part):
+class ImagesPart(Part):
     """What was explained."""
 
     source: str
@@ -63,7 +64,7 @@ class ImagesPart(_Part):
     pixel_size_um: float | None
 
 
-class Summary(_Part):
+class Summary(Part):
     """Everything that ``explanation.json`` must say."""
 
     method: str

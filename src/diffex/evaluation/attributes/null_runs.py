@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from diffex.effects.arrays import SIGNS, FloatArray, IntArray
 from diffex.effects.intervals import wilson
-from diffex.effects.nulls import lengths_of, random_direction_null, random_directions
-from diffex.effects.prediction import predict
+from diffex.effects.nulls import Probe, calibrated_null, random_directions
 from diffex.effects.ranking import TableSettings, effect_table
 from diffex.effects.replication import selection_half
 from diffex.evaluation.attributes.screens import Screen
@@ -82,18 +81,17 @@ def tested_table(
     gradients, effects = screen.gradients[~half], screen.effects[:, kept]
     mean = effects[~half].mean(0)
     calibrates, few = slice(len(tested), None), np.flatnonzero(~half)[:NULL_IMAGES]
-    claims, controls, random = (screen.directions[part] for part in (tested, calibrating, beside))
-    lengths = lengths_of(np.vstack([controls, random]), screen.metric)
-    expected = predict(gradients, screen.curvature, controls) + predict(
-        screen.gradients[few], screen.curvature, random
-    )
-    rendered = screen.effects[np.ix_(few, beside)].mean(0)
-    null = random_direction_null(
-        gradients, screen.curvature, screen.metric, screen.covariance, lengths, seed=seed
-    ).calibrated(
-        (np.vstack([mean[calibrates], rendered]), expected),
-        seed,
-        tested=(mean[: len(tested)], predict(gradients, screen.curvature, claims)),
+    random = [
+        Probe(screen.directions[calibrating], mean[calibrates], gradients),
+        Probe(screen.directions[beside], screen.effects[np.ix_(few, beside)].mean(0), screen.gradients[few]),
+    ]
+    null = calibrated_null(
+        Probe(screen.directions[tested], mean[: len(tested)], gradients),
+        random,
+        screen.curvature,
+        screen.metric,
+        screen.covariance,
+        seed=seed,
     )
     table = effect_table(
         effects,
