@@ -89,6 +89,18 @@ def test_residual_is_added_to_every_edit(generator, pixels):
     assert torch.allclose(added[inside], inversion.residual[inside], atol=1e-3)
 
 
+def test_edits_in_one_batch_are_edits_one_by_one(generator, pixels):
+    editor = LatentEditor(generator, "inverted", depth=2)
+    inversion = editor.invert(pixels, IDS)
+    other = replace(CONCEPT, direction=CONCEPT.direction.flip(0))
+    changes = [(CONCEPT, 1.0), (other, -0.5), (CONCEPT, 0.0)]
+    together = editor.edits(inversion, changes)
+    alone = torch.stack([editor.edit(inversion, concept, strength) for concept, strength in changes])
+    assert together.shape == (3, *pixels.shape)
+    assert torch.allclose(together, alone, atol=0.01 * float(pixels.std()))
+    assert not torch.allclose(together[0], together[1], atol=0.01 * float(pixels.std()))
+
+
 def test_inversion_is_frozen_and_gives_rows(generator, pixels):
     inversion = LatentEditor(generator, "fresh", 1).invert(pixels, IDS)
     with pytest.raises(AttributeError):

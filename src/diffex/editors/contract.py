@@ -7,7 +7,7 @@ from torch import Tensor
 
 from diffex.base.hashing import hash_tensors
 from diffex.concepts import Concept
-from diffex.editors.editor import Editor, Inversion
+from diffex.editors.editor import Editor, Inversion, edits_together
 
 _TINY = 1e-3
 _TINY_SHARE = 0.2
@@ -20,7 +20,7 @@ def check_editor(
 
     Strength 0 is the null edit, bit for bit; a tiny strength changes little, so that both sides share
     their noise; the two signs differ; an inversion can be used any number of times and is never changed;
-    an image's edit depends neither on the other images of its batch nor on their order.
+    an image's edit depends neither on the other images and edits of its batch nor on their order.
 
     Parameters
     ----------
@@ -98,11 +98,15 @@ def _check_batches(
         index = torch.tensor(rows)
         return editor.edit(editor.invert(x[index], tuple(ids[i] for i in rows)), concept, 1.0)
 
+    def among_others() -> Tensor:
+        return edits_together(editor, editor.invert(x, ids), [(concept, -1.0), (concept, 1.0)])[1]
+
     order = list(range(len(ids)))
     together = edited(order)
     ways: dict[str, Callable[[], Tensor]] = {
         "alone and in a batch": lambda: torch.cat([edited([i]) for i in order]),
         "in another order": lambda: edited(order[::-1]).flip(0),
+        "alone and beside other edits": among_others,
     }
     for what, other in ways.items():
         worst = _worst(other(), together)

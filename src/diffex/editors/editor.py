@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -68,3 +68,34 @@ class Editor(Protocol):
     def evaluations(self) -> int:
         """Network evaluations per rendered image."""
         ...
+
+
+@runtime_checkable
+class JointEditor(Editor, Protocol):
+    """Renders several edits in one batch, which costs less than one after the other."""
+
+    def edits(self, inversion: Inversion, changes: Sequence[tuple[Concept, float]]) -> Tensor:
+        """Render m edits of n images, ``(m, n, c, h, w)`` grey values."""
+        ...
+
+
+def edits_together(editor: Editor, inversion: Inversion, changes: Sequence[tuple[Concept, float]]) -> Tensor:
+    """Render several edits of the same images, in one batch where the editor can.
+
+    Parameters
+    ----------
+    editor : Editor
+        What renders.
+    inversion : Inversion
+        Of n images.
+    changes : sequence of (Concept, float)
+        m concepts with their strengths.
+
+    Returns
+    -------
+    Tensor
+        ``(m, n, c, h, w)`` grey values.
+    """
+    if isinstance(editor, JointEditor):
+        return editor.edits(inversion, changes)
+    return torch.stack([editor.edit(inversion, concept, strength) for concept, strength in changes])

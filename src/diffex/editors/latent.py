@@ -1,8 +1,10 @@
 """Edits in the code of a diffusion autoencoder, on shared fresh noise or on inverted noise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
+import torch
 from torch import Tensor
 
 from diffex.base.noise import noise_for
@@ -93,6 +95,25 @@ class LatentEditor:
             ``(n, c, h, w)`` grey values.
         """
         return self.render(inversion, inversion.codes + strength * concept.direction)
+
+    def edits(self, inversion: Inversion, changes: Sequence[tuple[Concept, float]]) -> Tensor:
+        """Render with several edits in one batch.
+
+        Parameters
+        ----------
+        inversion : Inversion
+            Of n images.
+        changes : sequence of (Concept, float)
+            m concepts with their strengths.
+
+        Returns
+        -------
+        Tensor
+            ``(m, n, c, h, w)`` grey values.
+        """
+        codes = torch.cat([inversion.codes + strength * one.direction for one, strength in changes])
+        many = inversion.take([*range(len(inversion))] * len(changes))
+        return self.render(many, codes).reshape(len(changes), *inversion.noise.shape)
 
     def render(self, inversion: Inversion, codes: Tensor) -> Tensor:
         """Render images with other codes.

@@ -14,7 +14,7 @@ from diffex.base.progress import progress
 from diffex.classifiers import Classifier
 from diffex.classifiers.margins import margin
 from diffex.concepts import Concept
-from diffex.editors import Editor, Inversion
+from diffex.editors import Editor, Inversion, edits_together
 from diffex.effects.arrays import SIGNS
 from diffex.generators import logits_of
 
@@ -150,7 +150,7 @@ def effect_matrix(
     purpose : str
         For the ledger.
     batch : int
-        Images rendered together.
+        Renderings made together.
 
     Returns
     -------
@@ -169,10 +169,14 @@ def effect_matrix(
         plain = editor.null(part)
         judge.ledger.count("null", len(part) * editor.evaluations)
         null[start : start + batch] = judge.logits(plain)
-        for index, side in rows:
-            x = editor.edit(part, concepts[index], SIGNS[side])
-            edits[start : start + batch, index, side] = judge.logits(x)
-            sizes[index, side] += float(size_of(x - plain).sum())
+        together = max(1, batch // len(part))
+        for some in [rows[k : k + together] for k in range(0, len(rows), together)]:
+            x = edits_together(editor, part, [(concepts[index], SIGNS[side]) for index, side in some])
+            found = judge.logits(x.flatten(0, 1)).reshape(len(some), len(part), classes)
+            moved = size_of((x - plain).flatten(0, 1)).reshape(len(some), len(part)).sum(1)
+            for (index, side), logits, size in zip(some, found, moved.tolist(), strict=True):
+                edits[start : start + batch, index, side] = logits
+                sizes[index, side] += size
         judge.ledger.count(purpose, len(rows) * len(part) * editor.evaluations)
     return EffectMatrix(inversion.ids, tuple(c.id for c in concepts), null, edits, sizes / max(count, 1))
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -11,9 +10,11 @@ from diffex.base.errors import GateError
 from diffex.base.ledger import CostLedger
 from diffex.concepts import Concept
 from diffex.editors import Inversion, LatentEditor
+from diffex.effects.arrays import SIGNS
 
 FloatArray = NDArray[np.float64]
 _SHARE = 0.3
+_BATCH = 64
 _LEAST_SIZE = 1e-4
 
 
@@ -100,15 +101,19 @@ def calibrate(
     plain = editor.null(inversion)
     ledger.count("calibration", len(inversion) * editor.evaluations)
     scaled = []
-    for concept in concepts:
-        v = concept.direction.double().numpy()
-        first = concept.scaled(size / max(float(np.sqrt(v @ metric @ v)), 1e-9))
-        both = [_size(editor, inversion, plain, first, sign) for sign in (1.0, -1.0)]
-        ledger.count("calibration", 2 * len(inversion) * editor.evaluations)
-        scaled.append(first.scaled(float(np.clip(size / max(float(np.mean(both)), 1e-9), 0.5, 2.0))))
+    together = max(1, _BATCH // (2 * len(inversion)))
+    for start in range(0, len(concepts), together):
+        first = [_by_metric(concept, metric, size) for concept in concepts[start : start + together]]
+        x = editor.edits(inversion, [(concept, sign) for concept in first for sign in SIGNS])
+        ledger.count("calibration", len(x) * len(inversion) * editor.evaluations)
+        found = editor.generator.pixels.size((x - plain).flatten(0, 1)).reshape(len(first), -1).mean(1)
+        scaled += [
+            concept.scaled(float(np.clip(size / max(one, 1e-9), 0.5, 2.0)))
+            for concept, one in zip(first, found.tolist(), strict=True)
+        ]
     return scaled
 
 
-def _size(editor: LatentEditor, inversion: Inversion, plain: Tensor, concept: Concept, sign: float) -> float:
-    change = editor.edit(inversion, concept, sign) - plain
-    return float(torch.mean(editor.generator.pixels.size(change)))
+def _by_metric(concept: Concept, metric: FloatArray, size: float) -> Concept:
+    v = concept.direction.double().numpy()
+    return concept.scaled(size / max(float(np.sqrt(v @ metric @ v)), 1e-9))
