@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diffex.concepts import Node
-from diffex.explainers.semantics.checking import check_edits, own_effects
+from diffex.explainers.semantics.checking import check_edits
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.measurements import quantities
 
@@ -64,40 +64,8 @@ def test_rows_that_were_not_rendered_are_left_out():
     assert checks.on_target[0, 0] == pytest.approx(1.0, abs=0.02)
 
 
-def test_leakage_is_taken_out_of_an_effect():
-    rng = np.random.default_rng(1)
-    changes = changes_of({"area_um2": 1.0}, {"ring_mean_actin": 1.0, "area_um2": 0.3}, images=32)
-    area = changes[..., NAMES.index("area_um2")]
-    effects = 2.0 * area + 0.01 * rng.standard_normal(area.shape)  # the classifier sees the area alone
-    nodes = [LARGE, BRIGHT]
-    checks = check_edits(changes, nodes, KNOWN, np.ones(len(NAMES)), None, CONFIG)
-    own, slopes = own_effects(effects, changes, checks, REAL)
-    assert own[0, :, 0].mean() == pytest.approx(2.0, abs=0.1)
-    assert effects[1, :, 0].mean() == pytest.approx(0.6, abs=0.05)
-    assert own[1, :, 0].mean() == pytest.approx(0.0, abs=0.05)
-    assert slopes[NAMES.index("area_um2")] == pytest.approx(2.0, abs=0.1)
-
-
-def test_measurements_that_go_together_are_no_leak_of_each_other():
-    real = REAL.copy()
-    real[:, NAMES.index("ring_mean_actin")] = real[:, NAMES.index("area_um2")]
-    changes = changes_of({"area_um2": 1.0, "ring_mean_actin": 1.0}, {"ring_mean_actin": 0.5}, images=32)
-    effects = 2.0 * changes[..., NAMES.index("ring_mean_actin")]
-    checks = check_edits(changes, [LARGE, BRIGHT], KNOWN, np.ones(len(NAMES)), None, CONFIG)
-    own, _ = own_effects(effects, changes, checks, real)
-    assert own[0, :, 0].mean() == pytest.approx(2.0, abs=0.1)
-
-
 def test_changes_that_cancel_over_images_are_no_leak():
     changes = changes_of({"area_um2": 1.0})
     changes[:, ::2, :, 8:] += 1.0
     changes[:, 1::2, :, 8:] -= 1.0
     assert verdicts([LARGE], changes)[0, 0] == "done"
-
-
-def test_without_a_named_measurement_effects_stay_as_they_are():
-    changes, effects = changes_of({}), np.ones((1, 16, 2))
-    checks = check_edits(changes, [MUTE], KNOWN, np.ones(len(NAMES)), None, CONFIG)
-    own, slopes = own_effects(effects, changes, checks, REAL)
-    assert (own == effects).all()
-    assert slopes.empty

@@ -10,6 +10,7 @@ from diffex.concepts import ConceptTree
 from diffex.effects.intervals import mean_intervals
 from diffex.explainers.semantics.checking import Checks
 from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.leakage import OwnEffects
 from diffex.explainers.semantics.ranking import Outcome, p_beyond, ranked
 
 TREE = ConceptTree.from_dict(
@@ -40,7 +41,16 @@ def table_of(means, verdict="done", seen=IMAGES):
         sizes=np.ones_like(own),
     )
     config = SemanticConfig(target="drug")
-    return ranked(TREE, TREE.phrases(), edits, checks, Outcome(own, own, 1.0), None, 1, config)
+    return ranked(
+        TREE,
+        TREE.phrases(),
+        edits,
+        checks,
+        Outcome(own, OwnEffects(own, np.zeros((3, 2)), {}), 1.0),
+        None,
+        1,
+        config,
+    )
 
 
 def test_clear_effects_of_done_edits_are_called_with_both_signs():
@@ -81,20 +91,10 @@ def test_the_p_is_conservative_at_the_edge_of_interest():
     assert (p < 0.05).mean() < 0.06
 
 
-def test_what_arbitrary_phrases_do_is_not_called():
+def test_what_no_measurement_carries_is_not_called():
     rng = np.random.default_rng(4)
     leaks = rng.normal(0.0, 0.5, (2000, 1))
     values = leaks + 0.1 * rng.standard_normal((2000, 30))
     found = mean_intervals(values.T)
     assert (p_beyond(found, 0.0) < 0.05).mean() > 0.8
     assert (p_beyond(found, 0.0, 0.5) < 0.05).mean() < 0.06
-
-
-def test_the_spread_of_arbitrary_phrases_heeds_no_minority_and_needs_many():
-    rng = np.random.default_rng(5)
-    means = rng.normal(0.0, 0.3, (200, 1, 2))
-    means[:40] += 4.0
-    own = means + np.zeros((1, 8, 1))
-    own[:, 4:, 1] = np.nan  # not rendered
-    assert Outcome(own, own, 1.0).arbitrary() == pytest.approx(0.3 * 1.3, rel=0.15)
-    assert Outcome(own[:11], own[:11], 1.0).arbitrary() == 0.0

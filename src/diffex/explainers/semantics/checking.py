@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from diffex.concepts import Node
@@ -136,53 +135,6 @@ def _verdict(on: float, low: float, off: float, config: SemanticConfig) -> str:
     if on < config.on_target or low <= 0:
         return FAILED
     return LEAKS if on < config.ratio * off else DONE
-
-
-def own_effects(
-    effects: FloatArray, changes: FloatArray, checks: Checks, real: FloatArray
-) -> tuple[FloatArray, pd.Series]:
-    """Take out of every effect what the measurements that other phrases name carry.
-
-    The mean effect of every phrase and sign is regressed on its mean changes of all measurements that phrases
-    of the tree name (ridge, chosen by leave-one-out): means, since the measurement's noise in single images
-    would make the slopes too flat. What the fit gives to measurements other than a phrase's own is
-    leakage of the edit, not an effect of the phrase; measurements that go with its own over real images count
-    as its own, since nothing tells them apart.
-
-    Parameters
-    ----------
-    effects : ndarray, shape (K, n, 2)
-        Changes of the margin; NaN where not rendered.
-    changes : ndarray, shape (K, n, 2, m)
-        Changes of the measurements.
-    checks : Checks
-        Which measurement is whose.
-    real : ndarray, shape (r, m)
-        Measurements of real images.
-
-    Returns
-    -------
-    (ndarray, Series)
-        Effects less leakage, ``(K, n, 2)``, and the margin's change per standard deviation of each
-        measurement.
-    """
-    from sklearn.linear_model import RidgeCV
-
-    named = np.unique(checks.column[checks.column >= 0])
-    if not len(named):
-        return effects, pd.Series(dtype=np.float64)
-    spread = real[:, named].std(axis=0)
-    scaled = in_spreads(changes[..., named], spread)
-    seen = (~np.isnan(effects)).sum(axis=1)  # (K, 2)
-    means = [np.nansum(each, axis=1)[seen > 0] for each in (scaled, effects)]
-    given = seen[seen > 0]
-    x, y = means[0] / given[:, None], means[1] / given
-    ridge = RidgeCV(np.logspace(-3, 4, 15), fit_intercept=False)
-    slopes = ridge.fit(x, y, sample_weight=given / given.mean()).coef_
-    carried = scaled * slopes  # (K, n, 2, named)
-    own = (checks.column[:, None] == named) | alike(real)[checks.column][:, named]  # (K, named)
-    leak = np.where(own[:, None, None, :], 0.0, carried).sum(-1)
-    return effects - leak, pd.Series(slopes, index=named)
 
 
 def in_spreads(changes: FloatArray, spread: FloatArray) -> FloatArray:

@@ -11,9 +11,10 @@ from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, align_labels
 from diffex.concepts import Concept, ConceptTree
 from diffex.effects.matrix import margin_of
-from diffex.explainers.semantics.checking import DONE, check_edits, own_effects
+from diffex.explainers.semantics.checking import DONE, check_edits
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.edits import PhraseEdits, edits_of
+from diffex.explainers.semantics.leakage import own_effects
 from diffex.explainers.semantics.preparing import prepare_subject
 from diffex.explainers.semantics.ranking import Outcome, ranked
 from diffex.explainers.semantics.searching import search
@@ -148,7 +149,7 @@ def assess(
     nodes, total = tree.phrases(), edits.effects(target)
     values = real.to_numpy()
     checks = check_edits(edits.changes, nodes, known, values.std(axis=0), groups, config)
-    own, _ = own_effects(total, edits.changes, checks, values)
+    own = own_effects(total, edits.changes, checks, np.array([n.rises for n in nodes]), values)
     scale = float(margin_of(edits.subject.null_logits, target).std())
     return ranked(tree, nodes, edits, checks, Outcome(total, own, scale), groups, target, config)
 

@@ -15,10 +15,8 @@ from diffex.effects.intervals import Intervals, mean_intervals, wilson
 from diffex.explainers.semantics.checking import Checks
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.edits import PhraseEdits
+from diffex.explainers.semantics.leakage import OwnEffects
 from diffex.explainers.semantics.searching import parents_of
-
-FEWEST = 12
-"""With fewer phrases nobody knows what an arbitrary one would do."""
 
 
 @final
@@ -30,41 +28,25 @@ class Outcome:
     ----------
     total : ndarray, shape (K, n, 2)
         Changes of the margin, NaN where not rendered.
-    own : ndarray, shape (K, n, 2)
+    own : OwnEffects
         The same less what other measurements carry.
     scale : float
         Standard deviation of the margin over null edits.
     """
 
     total: FloatArray
-    own: FloatArray
+    own: OwnEffects
     scale: float
 
     def interval(self, k: int, groups: NDArray[np.str_] | None) -> tuple[Intervals, NDArray[np.int64]]:
         """Mean own effect of both signs of phrase k, and the images it was rendered on."""
-        rows = np.flatnonzero(~np.isnan(self.own[k, :, 0]))
-        return mean_intervals(self.own[k, rows], None if groups is None else groups[rows]), rows
-
-    def arbitrary(self) -> float:
-        """How far an arbitrary phrase moves the margin, as a standard deviation.
-
-        Most phrases of a tree say nothing that the classifier heeds. Their edits move it all the same, by
-        what leaks and is not measured, and an effect has to stand out from that. It is 1.48 times the median
-        absolute mean effect, so that a minority of true ones hardly counts: an empirical null (Efron 2004,
-        "Large-scale simultaneous hypothesis testing"). 0 for fewer than 12 phrases.
-
-        Returns
-        -------
-        float
-            In logits of the margin.
-        """
-        if len(self.own) < FEWEST:
-            return 0.0
-        return float(1.4826 * np.median(np.abs(np.nanmean(self.own, axis=1))))
+        own = self.own.effects[k]
+        rows = np.flatnonzero(~np.isnan(own[:, 0]))
+        return mean_intervals(own[rows], None if groups is None else groups[rows]), rows
 
 
-def p_beyond(found: Intervals, least: float, arbitrary: float = 0.0) -> FloatArray:
-    """P of "the effect is no larger than `least`, give or take what is arbitrary", two-sided.
+def p_beyond(found: Intervals, least: float, besides: float | FloatArray = 0.0) -> FloatArray:
+    """P of "the effect is no larger than `least`", two-sided.
 
     Parameters
     ----------
@@ -72,8 +54,8 @@ def p_beyond(found: Intervals, least: float, arbitrary: float = 0.0) -> FloatArr
         Means with 95 % t intervals.
     least : float
         Smallest effect of interest, 0 or more.
-    arbitrary : float, default 0
-        Standard deviation of the effects of arbitrary phrases; it is added to each standard error.
+    besides : float or ndarray, default 0
+        Another standard error of each mean, added to that of the interval in quadrature.
 
     Returns
     -------
@@ -83,7 +65,7 @@ def p_beyond(found: Intervals, least: float, arbitrary: float = 0.0) -> FloatArr
     units = found.groups if found.unit == "groups" else found.n
     freedom = max(units - 1, 1)
     error = (found.high - found.value) / stats.t.ppf(0.975, freedom)
-    beyond = np.clip(np.abs(found.value) - least, 0, None) / np.maximum(np.hypot(error, arbitrary), 1e-12)
+    beyond = np.clip(np.abs(found.value) - least, 0, None) / np.maximum(np.hypot(error, besides), 1e-12)
     return np.asarray(np.minimum(1.0, 2 * stats.t.sf(beyond, freedom)))
 
 
@@ -125,10 +107,10 @@ def ranked(
         by size of the effect; edits that failed or leak come last.
     """
     already = edits.subject.null_logits.argmax(1) == target
-    rows, p, arbitrary = [], np.full((len(nodes), 2), np.nan), outcome.arbitrary()
+    rows, p = [], np.full((len(nodes), 2), np.nan)
     for k, node in enumerate(nodes):
         found, seen = outcome.interval(k, groups)
-        tested = p_beyond(found, config.least_effect * outcome.scale, arbitrary)
+        tested = p_beyond(found, config.least_effect * outcome.scale, outcome.own.error[k])
         # It counts, but what was measured in part is never called, and an order calls nothing.
         dropped = len(seen) < len(already) or config.search == "rank"
         p[k] = np.where(checks.done[k], 1.0 if dropped else tested, np.nan)

@@ -9,7 +9,7 @@ from diffex.classifiers import Classifier
 from diffex.effects.replication import replication_units
 from diffex.explainers.semantics.checking import DONE, FAILED, LEAKS, UNCHECKED, VERDICTS
 from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.ranking import FEWEST
+from diffex.explainers.semantics.leakage import FEWEST
 from diffex.explainers.summarising import classifier_part, images_part, made_with
 from diffex.generators import Gate
 from diffex.generators.text.model import TextModel
@@ -177,7 +177,7 @@ def warnings(table: pd.DataFrame) -> list[str]:
     phrases = table["concept"].nunique()
     if phrases < FEWEST:
         told.append(
-            f"{phrases} phrases are too few to know what an arbitrary one would do: what leaks without being "
+            f"{phrases} phrases are too few to know what edits do besides: what leaks without being "
             f"measured may be called; give {FEWEST} or more."
         )
     return told

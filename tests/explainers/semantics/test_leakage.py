@@ -1,0 +1,118 @@
+"""What leakage carries is no effect of a phrase."""
+
+import numpy as np
+import pytest
+
+from diffex.concepts import Node
+from diffex.explainers.semantics.checking import Checks, check_edits
+from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.leakage import FEWEST, own_effects
+from diffex.measurements import quantities
+
+CHANNELS = ("DNA", "actin", "mito")
+KNOWN = quantities(CHANNELS, 0.5)
+NAMES = [q.name for q in KNOWN]
+REAL = np.random.default_rng(0).standard_normal((400, len(NAMES)))
+REAL /= REAL.std(axis=0)
+CONFIG = SemanticConfig(target="drug")
+LARGE = Node("nucleus/large", "large nucleus", phrase="large nucleus", measurement="area")
+SMALL = Node("nucleus/small", "small nucleus", phrase="small nucleus", measurement="area", rises=False)
+BRIGHT = Node("actin/bright", "bright actin", phrase="bright actin", measurement="ring_mean_actin")
+UP = np.array([True, True])
+MUTE = Node("nucleus/odd", "odd nucleus", phrase="odd nucleus")
+
+
+def changes_of(*moves, images=16, seed=0):
+    """One phrase per dict of ``name: change at +1``; signs are mirrored, with a little noise."""
+    rng = np.random.default_rng(seed)
+    changes = 0.01 * rng.standard_normal((len(moves), images, 2, len(NAMES)))
+    for k, move in enumerate(moves):
+        for name, change in move.items():
+            changes[k, :, 0, NAMES.index(name)] += change
+            changes[k, :, 1, NAMES.index(name)] -= change
+    return changes
+
+
+def test_leakage_is_taken_out_of_an_effect():
+    rng = np.random.default_rng(1)
+    changes = changes_of({"area_um2": 1.0}, {"ring_mean_actin": 1.0, "area_um2": 0.3}, images=32)
+    area = changes[..., NAMES.index("area_um2")]
+    effects = 2.0 * area + 0.01 * rng.standard_normal(area.shape)  # the classifier sees the area alone
+    nodes = [LARGE, BRIGHT]
+    checks = check_edits(changes, nodes, KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    found = own_effects(effects, changes, checks, UP, REAL)
+    own = found.effects
+    assert own[0, :, 0].mean() == pytest.approx(2.0, abs=0.1)
+    assert effects[1, :, 0].mean() == pytest.approx(0.6, abs=0.05)
+    assert own[1, :, 0].mean() == pytest.approx(0.0, abs=0.05)
+    assert found.slopes[NAMES.index("area_um2")] == pytest.approx(2.0, abs=0.1)
+
+
+def test_measurements_that_go_together_are_no_leak_of_each_other():
+    real = REAL.copy()
+    real[:, NAMES.index("ring_mean_actin")] = real[:, NAMES.index("area_um2")]
+    changes = changes_of({"area_um2": 1.0, "ring_mean_actin": 1.0}, {"ring_mean_actin": 0.5}, images=32)
+    effects = 2.0 * changes[..., NAMES.index("ring_mean_actin")]
+    checks = check_edits(changes, [LARGE, BRIGHT], KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    own = own_effects(effects, changes, checks, UP, real).effects
+    assert own[0, :, 0].mean() == pytest.approx(2.0, abs=0.1)
+
+
+def test_without_a_named_measurement_effects_stay_as_they_are():
+    changes, effects = changes_of({}), np.ones((1, 16, 2))
+    checks = check_edits(changes, [MUTE], KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    found = own_effects(effects, changes, checks, UP[:1], REAL)
+    assert (found.effects == effects).all()
+    assert not found.slopes and not found.error.any()
+
+
+def drawn(seed, scatter, heeded=5, phrases=40, named=8):
+    """Edits that move all measurements a little, and a margin that also heeds what nothing measures."""
+    rng = np.random.default_rng(seed)
+    column = np.where(np.arange(phrases) < 3 * named, np.arange(phrases) % named, -1)
+    means = 0.2 * rng.standard_normal((phrases, 2, len(NAMES)))
+    means[:, 1] = -means[:, 0]
+    own = np.flatnonzero(column >= 0)
+    means[own, 0, column[own]] += 1.0
+    means[own, 1, column[own]] -= 1.0
+    slopes = np.zeros(len(NAMES))
+    slopes[:heeded] = rng.uniform(1, 2, heeded)
+    besides = scatter * rng.standard_normal((phrases, 1)) * np.array([1, -1])
+    effects = np.broadcast_to((means @ slopes + besides)[:, None], (phrases, 16, 2))
+    changes = np.broadcast_to(means[:, None], (phrases, 16, 2, len(NAMES)))
+    filler = np.ones((phrases, 2))
+    checks = Checks(column, filler, filler, filler, np.full((phrases, 2), "done"))
+    return own_effects(effects, changes, checks, np.ones(phrases, bool), REAL), column, heeded
+
+
+def test_the_error_covers_what_no_measurement_carries_though_most_phrases_are_heeded():
+    off = []
+    for seed in range(60):
+        found, column, heeded = drawn(seed, scatter=0.4)
+        idle = column >= heeded
+        off.append((found.effects.mean(1) / found.error)[idle, 0])
+    z = np.concatenate(off)
+    assert 0.75 < z.std() < 1.1
+    assert (np.abs(z) > 1.96).mean() < 0.08
+
+
+def test_the_error_vanishes_where_measurements_carry_all():
+    found, *_ = drawn(0, scatter=0.0)
+    assert found.error.max() < 0.05
+
+
+def test_with_few_phrases_no_error_is_known():
+    found, *_ = drawn(0, scatter=0.4, phrases=FEWEST - 1, named=3)
+    assert not found.error.any()
+
+
+def test_opposites_count_as_one_line():
+    """Twelve phrases along six lines say less than twelve along twelve."""
+    rng = np.random.default_rng(6)
+    changes = changes_of(*({NAMES[k // 2]: 1.0} for k in range(12)), images=8)
+    effects = changes[..., :6].sum(-1) + 0.5 * rng.standard_normal((12, 1, 2))
+    filler = np.ones((12, 2))
+    checks = Checks(np.arange(12) // 2, filler, filler, filler, np.full((12, 2), "done"))
+    same = own_effects(effects, changes, checks, np.ones(12, bool), REAL).error
+    opposite = own_effects(effects, changes, checks, np.arange(12) % 2 == 0, REAL).error
+    assert (opposite > 1.3 * same).all()
