@@ -28,7 +28,8 @@ def rules(
     engine: Annotated[str, typer.Option(help="Who searches: all, library or operon.")] = "all",
     nodes: Annotated[int, typer.Option(min=5, help="Nodes of the largest formula.")] = 20,
     attacks: Annotated[
-        bool, typer.Option("--attacks", help="Attack rules and classifier too; needs diffex[attacks], minutes.")
+        bool,
+        typer.Option("--attacks", help="Attack rules and classifier too: minutes; needs diffex[attacks]."),
     ] = False,
     classifier: ClassifierAddress = None,
     force: Force = False,

@@ -83,7 +83,9 @@ def attack_run(
         pixels, attacked = attack_pixels(
             target, seen.fitting, tests, config.seed, effort=effort, twin_steps=config.twin_steps
         )
-        moves, moved = move_factors(seen, tests, model, rules, config, ledger)
+        places = {name: i for i, name in enumerate(seen.images.ids)}
+        own = seen.factors.rows([places[name] for name in tests.ids])
+        moves, moved = move_factors(seen, tests, own, model, rules, config, ledger)
     return {"attacks": {"pixels": pixels, "moves": moves}}, {"attacked": attacked, "moved": moved}
 
 
@@ -115,8 +117,8 @@ def reader(seen: Seen, model: Model) -> Reader:
 
 
 def move_factors(
-    seen: Seen, tests: Images, model: Model, rules: RuleSet, config: RuleConfig, ledger: CostLedger,
-    measurement: str | None = None,
+    seen: Seen, tests: Images, own: Factors, model: Model, rules: RuleSet, config: RuleConfig,
+    ledger: CostLedger, measurement: str | None = None,
 ) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:  # fmt: skip
     """Flip the target's rule by the least move of its factors: barely, and as surely as real images are.
 
@@ -125,7 +127,9 @@ def move_factors(
     seen : Seen
         Images and factors.
     tests : Images
-        Some of those that test.
+        Some that no rule was found on.
+    own : Factors
+        Of them, those that the rule reads among others.
     model : Model
         Generator and classifier.
     rules : RuleSet
@@ -150,14 +154,12 @@ def move_factors(
     known = find_yardstick(_read(seen.measure, fitting), fitting.labels == target, measurement)
     read = seen.factors.columns(rule.names)
     factor_map = map_factors(seen.codes[~seen.test], seen.covariance, read.rows(~seen.test))
-    places = {name: i for i, name in enumerate(seen.images.ids)}
-    own = read.rows([places[name] for name in tests.ids])
     sure = float(np.quantile(np.abs(rule.evaluate(read.rows(~seen.test).values)), _CLEARLY))
     editor = LatentEditor(model.generator, "fresh", None, config.seed)
     judge = Judge(model.classifier, tests.value_range, ledger)
     studio = Studio(editor, judge, seen.measure, known, target)
     found = [
-        attack_factors(rule, own, tests, factor_map, studio, config.seed, beyond)
+        attack_factors(rule, own.columns(rule.names), tests, factor_map, studio, config.seed, beyond)
         for beyond in (_BARELY, max(sure, _BARELY))
     ]
     return [told for told, _ in found], found[-1][1]

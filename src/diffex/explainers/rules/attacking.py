@@ -103,12 +103,13 @@ def attack_pixels(
     -------
     (dict, ndarray of shape (1 + models, m, c, h, w))
         ``budget`` (share of the range), ``grey_levels``, ``images``, ``unit`` and ``models`` as from
-        `as_dict`; some images as they are, and as the strongest attack on each model made them.
+        `as_dict`, each with ``half_kept_at``, the budget at which PGD leaves half; some images as they are,
+        and as the strongest attack on each model made them.
     """
     subjects = _subjects(tests)
     black_box = Victim("classifier", target.classifier, target.guide)
     budget = find_budget(black_box, subjects, _KEEP, seed)
-    stands = [attack(black_box, subjects, budget, effort, seed)]
+    stands, halves = [attack(black_box, subjects, budget, effort, seed)], [budget]
     names = target.classifier.card.class_names
     deciders = {"sparse network": _deciding(target.network), "rules": target.rules.margins}
     with tempfile.TemporaryDirectory(prefix="diffex-") as folder:
@@ -119,13 +120,17 @@ def attack_pixels(
                 steps=twin_steps, device=target.classifier.device,
             )  # fmt: skip
             stands.append(attack(victim, subjects, budget, effort, seed, others=stands[0].pictures))
+            halves.append(find_budget(victim, subjects, _KEEP, seed))
     low, high = subjects.value_range
     told = {
         "budget": budget,
         "grey_levels": budget * (high - low),
         "images": len(tests),
         "unit": replication_units(len(tests), tests.groups).unit,
-        "models": as_dict(stands, subjects, seed),
+        "models": [
+            {**told, "half_kept_at": half}
+            for told, half in zip(as_dict(stands, subjects, seed), halves, strict=True)
+        ],
     }
     return told, _pictures(stands, subjects)
 

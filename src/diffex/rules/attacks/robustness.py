@@ -155,11 +155,20 @@ def attack(
     made: dict[str, Tensor] = {}
     for name in progress(ATTACKS, f"Attacking {victim.name}", len(ATTACKS)):
         made[name] = _attacked(victim, subjects, name, budget, effort, seed)
-    fooled = {name: right & ~_right(victim, subjects, x) for name, x in made.items()}
     if others:
-        turned = [~_right(victim, subjects, x) for x in others.values()]
-        fooled[TRANSFER] = right & np.any(turned, axis=0)
+        made[TRANSFER] = _transferred(victim, subjects, others)
+    fooled = {name: right & ~_right(victim, subjects, x) for name, x in made.items()}
     return Stand(victim, right, fooled, made)
+
+
+def _transferred(victim: Victim, subjects: Subjects, others: Mapping[str, Tensor]) -> Tensor:
+    """Of each image the first picture made against another model that turns this one, else the last."""
+    *first, last = others.values()
+    shown = last.clone()
+    for x in reversed(first):
+        rows = torch.from_numpy(~_right(victim, subjects, x))
+        shown[rows] = x[rows]
+    return shown
 
 
 def kept(stand: Stand, subjects: Subjects, seed: int) -> Estimate:
