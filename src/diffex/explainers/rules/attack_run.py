@@ -14,6 +14,7 @@ from diffex.explainers.preparing import target_index
 from diffex.explainers.rules.attacking import Studio, Target, attack_factors, attack_pixels, sparse_network
 from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.directions import map_factors
+from diffex.explainers.rules.rendered_map import learn_rendered
 from diffex.explainers.rules.seeing import Seen
 from diffex.explainers.rules.stand_ins import Reader
 from diffex.explainers.rules.yardstick import find_yardstick
@@ -23,8 +24,8 @@ from diffex.rules.attacks.library import Effort, require_attacks
 from diffex.rules.factors import Factors
 from diffex.rules.rule_set import RuleSet
 
-_MEASURED = 600
-_BARELY, _CLEARLY = 0.5, 0.1
+_MEASURED, _RENDERED = 600, 96
+_BARELY, _SURELY = 0.5, (0.1, 0.5)
 
 
 def require_attackable(images: Images) -> None:
@@ -83,9 +84,7 @@ def attack_run(
         pixels, attacked = attack_pixels(
             target, seen.fitting, tests, config.seed, effort=effort, twin_steps=config.twin_steps
         )
-        places = {name: i for i, name in enumerate(seen.images.ids)}
-        own = seen.factors.rows([places[name] for name in tests.ids])
-        moves, moved = move_factors(seen, tests, own, model, rules, config, ledger)
+        moves, moved = move_factors(seen, tests, model, rules, config, ledger)
     return {"attacks": {"pixels": pixels, "moves": moves}}, {"attacked": attacked, "moved": moved}
 
 
@@ -117,10 +116,10 @@ def reader(seen: Seen, model: Model) -> Reader:
 
 
 def move_factors(
-    seen: Seen, tests: Images, own: Factors, model: Model, rules: RuleSet, config: RuleConfig,
+    seen: Seen, tests: Images, model: Model, rules: RuleSet, config: RuleConfig,
     ledger: CostLedger, measurement: str | None = None,
 ) -> tuple[list[dict[str, Any]], NDArray[np.float32]]:  # fmt: skip
-    """Flip the target's rule by the least move of its factors: barely, and as surely as real images are.
+    """Flip the target's rule by the least move of its factors: barely, and as surely as real images.
 
     Parameters
     ----------
@@ -128,8 +127,6 @@ def move_factors(
         Images and factors.
     tests : Images
         Some that no rule was found on.
-    own : Factors
-        Of them, those that the rule reads among others.
     model : Model
         Generator and classifier.
     rules : RuleSet
@@ -144,8 +141,8 @@ def move_factors(
     Returns
     -------
     (list of dict, ndarray of shape (2, m, c, h, w))
-        Twice what `attack_factors` tells: by half a logit, and by the margin that nine of ten real images
-        exceed; pictures of the second.
+        What `attack_factors` tells, three times: by half a logit, by the margin that nine of ten real images
+        exceed, and by the median margin; pictures of the last.
     """
     names = model.classifier.card.class_names
     target, rule = target_index(names, config.target), rules.of(config.target)
@@ -153,14 +150,17 @@ def move_factors(
     assert fitting.labels is not None
     known = find_yardstick(_read(seen.measure, fitting), fitting.labels == target, measurement)
     read = seen.factors.columns(rule.names)
-    factor_map = map_factors(seen.codes[~seen.test], seen.covariance, read.rows(~seen.test))
-    sure = float(np.quantile(np.abs(rule.evaluate(read.rows(~seen.test).values)), _CLEARLY))
+    asked = map_factors(seen.codes[~seen.test], seen.covariance, read.rows(~seen.test))
+    margins = np.abs(rule.evaluate(read.rows(~seen.test).values))
+    sure = np.maximum(np.quantile(margins, _SURELY), _BARELY).tolist()
     editor = LatentEditor(model.generator, "fresh", None, config.seed)
+    factor_map = learn_rendered(
+        asked, sample(fitting, _RENDERED, config.seed), editor, reader(seen, model), config.seed
+    )
     judge = Judge(model.classifier, tests.value_range, ledger)
-    studio = Studio(editor, judge, seen.measure, known, target)
+    studio = Studio(editor, judge, reader(seen, model), seen.measure, known, target)
     found = [
-        attack_factors(rule, own.columns(rule.names), tests, factor_map, studio, config.seed, beyond)
-        for beyond in (_BARELY, max(sure, _BARELY))
+        attack_factors(rule, tests, factor_map, studio, config.seed, beyond) for beyond in (_BARELY, *sure)
     ]
     return [told for told, _ in found], found[-1][1]
 

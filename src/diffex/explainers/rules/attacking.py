@@ -14,8 +14,7 @@ from diffex.editors import LatentEditor
 from diffex.effects.arrays import BoolArray, FloatArray
 from diffex.effects.matrix import Judge
 from diffex.effects.replication import replication_units
-from diffex.explainers.rules.directions import FactorMap
-from diffex.explainers.rules.flips import smallest_flips
+from diffex.explainers.rules.flips import FactorMoves, smallest_flips
 from diffex.explainers.rules.stand_ins import Reader, stand_in, with_guide
 from diffex.explainers.rules.yardstick import Yardstick
 from diffex.images import Images
@@ -170,8 +169,8 @@ class Studio:
         Renders.
     judge : Judge
         The classifier.
-    read : callable
-        Pixels to the yardstick's quantity.
+    factors, measure : callable
+        Pixels to the factors of rules, and to the yardstick's quantity.
     yardstick : Yardstick
         Tells the target in a picture, independent of rule and classifier.
     target : int
@@ -180,13 +179,14 @@ class Studio:
 
     editor: LatentEditor
     judge: Judge
-    read: Reader
+    factors: Reader
+    measure: Reader
     yardstick: Yardstick
     target: int
 
 
 def attack_factors(
-    rule: Rule, own: Factors, images: Images, factor_map: FactorMap, studio: Studio, seed: int, beyond: float
+    rule: Rule, images: Images, factor_map: FactorMoves, studio: Studio, seed: int, beyond: float
 ) -> tuple[dict[str, Any], NDArray[np.float32]]:
     """Move factors by the least that flips a rule, render, and measure the picture anew.
 
@@ -194,11 +194,9 @@ def attack_factors(
     ----------
     rule : Rule
         Of the target's margin.
-    own : Factors
-        Of the images, as in `factor_map`.
     images : Images
-        N of them.
-    factor_map : FactorMap
+        Those whose null edits are moved.
+    factor_map : FactorMoves
         Between codes and the factors that the rule reads.
     studio : Studio
         Renders and tells.
@@ -215,12 +213,14 @@ def attack_factors(
         ``classifier`` (share of pictures that yardstick and classifier put on the other side, with 95 %
         intervals), ``beyond``; some null edits, and the same moved.
     """
-    editor, yardstick, read = studio.editor, studio.yardstick, studio.read
+    editor, yardstick, read = studio.editor, studio.yardstick, studio.measure
     inversion = editor.invert(images.read(), images.ids)
+    null = editor.null(inversion)
+    own = studio.factors(null).columns(rule.names)
     moves = smallest_flips(rule, own, inversion.codes, factor_map, beyond)
-    null, moved = editor.null(inversion), editor.render(inversion, inversion.codes + moves.codes)
+    moved = editor.render(inversion, inversion.codes + moves.codes)
     studio.judge.ledger.count("attacks", 2 * len(images) * editor.evaluations)
-    was = rule.evaluate(own.columns(rule.names).values) > 0
+    was = rule.evaluate(own.values) > 0
     eligible = yardstick.tells(read(null)) == was
     rows = np.flatnonzero(eligible & moves.flips)
     said = studio.judge.logits(moved).argmax(axis=1) == studio.target

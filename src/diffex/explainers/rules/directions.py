@@ -45,9 +45,13 @@ class FactorMap:
         """Change of every factor that a concept asks for at strength 1, ``(F,)``."""
         return np.asarray(concept.direction.double().numpy() @ self.forward)
 
+    def code_moves(self, moves: FloatArray) -> FloatArray:
+        """Moves of codes ``(n, d)`` that ask for moves of factors ``(n, F)``, in standard deviations."""
+        return np.asarray((moves * self.factors.values.std(axis=0)) @ self.backward)
+
     def change(self, codes: FloatArray, moves: FloatArray) -> FloatArray:
-        """Change of every factor ``(n, F)`` where codes ``(n, d)`` are moved by ``(n, d)``."""
-        return np.asarray(moves @ self.forward)
+        """Change of every factor ``(n, F)``, in its unit, where codes ``(n, d)`` get `code_moves`."""
+        return np.asarray(self.code_moves(moves) @ self.forward)
 
     def propose(self, evidence: Evidence) -> list[Concept]:
         """Propose a direction per factor, then random directions for the null."""

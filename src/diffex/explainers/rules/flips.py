@@ -1,14 +1,13 @@
 """The smallest move of factors that flips a rule, and what the picture then is."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from diffex.effects.arrays import BoolArray, FloatArray
-from diffex.explainers.rules.directions import FactorMap
 from diffex.rules.factors import Factors
 from diffex.rules.rule import Rule
 
@@ -16,6 +15,23 @@ _STEPS = 20
 _NUDGE = 0.02  # of a factor's standard deviation
 _HALVINGS = 20
 _LONGEST = 4.0  # multiple of the move found
+
+
+class FactorMoves(Protocol):
+    """Moves of factors, in standard deviations, as moves of codes; and what they do to the factors."""
+
+    @property
+    def metric(self) -> FloatArray:
+        """Squared length of moves in white codes, ``(F, F)``."""
+        ...
+
+    def code_moves(self, moves: FloatArray) -> FloatArray:
+        """Moves of codes, ``(n, d)``."""
+        ...
+
+    def change(self, codes: FloatArray, moves: FloatArray) -> FloatArray:
+        """Change of every factor ``(n, F)``, in its unit."""
+        ...
 
 
 @final
@@ -43,24 +59,20 @@ class _Problem:
     rule: Rule
     own: Factors
     codes: FloatArray
-    factor_map: FactorMap
+    factor_map: FactorMoves
     sides: FloatArray
 
     def margin(self, moves: FloatArray) -> FloatArray:
         """What is still to be lost: above 0 on the image's own side."""
-        changed = self.own.values + self.factor_map.change(self.codes, self.code_moves(moves))
+        changed = self.own.values + self.factor_map.change(self.codes, moves)
         factors = Factors(self.own.meanings, changed).columns(self.rule.names)
         with np.errstate(all="ignore"):
             found = np.nan_to_num(self.rule.evaluate(factors.values), posinf=1e4, neginf=-1e4)
         return self.sides * found
 
-    def code_moves(self, moves: FloatArray) -> FloatArray:
-        """Moves of codes ``(n, d)``."""
-        return np.asarray((moves * self.factor_map.factors.values.std(axis=0)) @ self.factor_map.backward)
-
 
 def smallest_flips(
-    rule: Rule, own: Factors, codes: Tensor, factor_map: FactorMap, beyond: float = 0.5
+    rule: Rule, own: Factors, codes: Tensor, factor_map: FactorMoves, beyond: float = 0.5
 ) -> Moves:
     r"""Find for each image the shortest move of factors that takes the rule to its other side.
 
@@ -72,7 +84,7 @@ def smallest_flips(
         Of n images, as in `factor_map`.
     codes : Tensor, shape (n, d)
         Of the images.
-    factor_map : FactorMap
+    factor_map : FactorMoves
         What moves of codes do to factors.
     beyond : float, default 0.5
         Margin wanted on the other side, in logits.
@@ -104,7 +116,7 @@ def smallest_flips(
         length = np.sqrt(np.einsum("ni,ij,nj->n", found, factor_map.metric, found))
         better = (problem.margin(found) <= -beyond + 1e-6) & (length < short)
         best, short = np.where(better[:, None], found, best), np.where(better, length, short)
-    return Moves(torch.from_numpy(problem.code_moves(best)).to(codes), np.isfinite(short))
+    return Moves(torch.from_numpy(factor_map.code_moves(best)).to(codes), np.isfinite(short))
 
 
 def _slopes(problem: _Problem, moves: FloatArray) -> FloatArray:
