@@ -80,8 +80,9 @@ def _reader(images: Images) -> Any:
 def _stood(name: str, told: dict[str, Any]) -> Iterator[Measured]:
     black_box, *others = told["models"]
     budget = f"budget {100 * told['budget']:.3g} % of the range ({told['grey_levels']:.3g} grey levels)"
-    yield Measured("R8", f"{name}: accuracy kept by the black box", black_box["kept"][0], REPORTED,
-                   *black_box["kept"][1:], note=f"{budget}; {_words(black_box)}")  # fmt: skip
+    value, low, high = black_box["kept"]
+    what = f"{name}: accuracy kept by the black box"
+    yield Measured("R8", what, value, REPORTED, low, high, note=f"{budget}; {_words(black_box)}")
     for one in others:
         value, low, high = one["kept_more"]
         what = f"{name}: accuracy kept by the {one['name']}, less that of the black box"

@@ -86,6 +86,6 @@ def map_factors(codes: FloatArray, covariance: FloatArray, factors: Factors) -> 
     weights = ridge(white, wanted)
     error = wanted[1::2] - white[1::2] @ ridge(white[::2], wanted[::2])
     forward = np.linalg.pinv(spread, rcond=1e-6) @ weights * scale
-    metric = np.linalg.pinv(weights.T @ weights)
+    metric: FloatArray = np.asarray(np.linalg.pinv(weights.T @ weights), dtype=np.float64)
     backward = (spread @ weights @ metric).T / scale[:, None]
     return FactorMap(factors, forward, backward, 1 - error.var(axis=0) / wanted[1::2].var(axis=0), metric)
