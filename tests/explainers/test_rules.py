@@ -14,14 +14,18 @@ from diffex.app.questions import CellsQuestion
 from diffex.base.errors import ClassifierError, FolderError, GateError, InputError
 from diffex.effects.matrix import margin_of
 from diffex.explainers.claims import require_free_run
-from diffex.explainers.rules import explain, learnt
+from diffex.explainers.rules import explain, learnt, seeing
 from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.directions import map_factors
 from diffex.explainers.rules.explain import explain_rules
 from diffex.explainers.rules.factors import latent_factors, measured_factors
+from diffex.explainers.rules.flips import smallest_flips
+from diffex.explainers.rules.yardstick import find_yardstick
 from diffex.generators.tcvae import fitting
 from diffex.report import render_report
+from diffex.rules.expression import symbol
 from diffex.rules.factors import Factor, Factors
+from diffex.rules.rule import Rule
 from diffex.rules.rule_set import RuleSet
 from diffex.runs import read_run, write_run
 
@@ -278,15 +282,82 @@ def test_images_that_teach_no_factor_are_refused(many_cells, tmp_path, monkeypat
         learnt.learn_factors(some, some, measured, tmp_path, 0, torch.device("cpu"))
 
 
+@pytest.fixture(scope="session")
+def attacked(many_cells, model):
+    pytest.importorskip("art")
+    few = {"attacks": True, "attack_images": 16, "attack_queries": 3, "twin_steps": 3, "halves": 0}
+    return explain_rules(many_cells, model, config(**few))
+
+
+def test_rules_are_attacked_beside_the_classifier(attacked, tmp_path):
+    pixels, moves = attacked.rules["attacks"]["pixels"], attacked.rules["attacks"]["moves"]
+    assert [one["name"] for one in pixels["models"]] == ["classifier", "sparse network", "rules"]
+    assert pixels["images"] == 16
+    assert pixels["grey_levels"] == pytest.approx(255 * pixels["budget"])
+    first, *others = pixels["models"]
+    assert "transfer" not in first["by_attack"]
+    for one in others:
+        assert one["kept"][0] <= min(one["by_attack"].values()) + 1e-9
+        assert one["kept_more"][0] == pytest.approx(one["kept"][0] - first["kept"][0])
+    shown = attacked.examples["attacked"]
+    assert np.abs(shown[1:] - shown[0]).max() <= pixels["grey_levels"] + 1e-3
+    assert moves[0]["beyond"] <= moves[1]["beyond"]
+    assert attacked.cost["seconds"]["attacks"] > 0
+    folder = write_run(attacked, tmp_path / "run")
+    assert read_run(folder).rules["attacks"] == attacked.rules["attacks"]
+    render_report(folder)
+    page = (folder / "report.html").read_text()
+    assert "Accuracy kept at the same budget" in page and "sparse network" in page
+
+
+def test_attacks_need_labels(many_cells, model):
+    pytest.importorskip("art")
+    with pytest.raises(InputError, match="--attacks got images without labels"):
+        explain_rules(replace(many_cells, labels=None), model, config(attacks=True))
+
+
+@pytest.mark.parametrize("beyond", [0.0, 1.0])
+def test_the_least_move_of_factors_flips_a_rule(beyond):
+    """Of a linear rule over codes themselves it is the projection onto the boundary."""
+    random = np.random.default_rng(0)
+    codes = random.normal(size=(400, 4))
+    factors = Factors((Factor("a", "a"), Factor("b", "b")), codes[:, :2] * [2.0, 5.0])
+    a, b = symbol("a"), symbol("b")
+    rule = Rule("x", 1.0 * a - 0.4 * b + 0.3, factors.meanings)
+    covariance = np.cov(codes.T)
+    known = map_factors(codes, covariance, factors)
+    found = smallest_flips(rule, factors.rows(range(50)), torch.from_numpy(codes[:50]), known, beyond)
+    assert found.flips.all()
+    margin = 2 * codes[:50, 0] - 2 * codes[:50, 1] + 0.3
+    moves = found.codes.numpy()
+    after = margin + moves @ known.forward @ [1.0, -0.4]
+    np.testing.assert_allclose(np.sign(margin) * after, -beyond, atol=1e-3)
+    slope = np.array([2.0, -2.0, 0.0, 0.0])
+    shortest = (np.abs(margin) + beyond) / np.sqrt(slope @ covariance @ slope)
+    length = np.sqrt(np.einsum("ni,ij,nj->n", moves, np.linalg.inv(covariance), moves))
+    np.testing.assert_allclose(length, shortest, rtol=0.1)  # the map is a ridge's: it shrinks a little
+
+
+def test_a_yardstick_is_the_quantity_that_tells_the_class():
+    random = np.random.default_rng(1)
+    is_class = np.arange(200) % 2 == 0
+    values = np.stack([random.normal(size=200), np.where(is_class, -3, 3) + random.normal(size=200)], axis=1)
+    measured = Factors((Factor("noise", "noise"), Factor("ratio", "ratio")), values)
+    found = find_yardstick(measured, is_class)
+    assert found.factor.name == "ratio" and not found.above and found.accuracy > 0.99
+    assert (found.tells(measured) == is_class).mean() > 0.99
+    assert find_yardstick(measured, is_class, "noise").accuracy < 0.7
+
+
 def test_a_rule_that_reads_nothing_is_refused(many_cells, model, monkeypatch):
     """Where no factor tells what the classifier says."""
-    real = explain.measured_factors
+    real = seeing.measured_factors
 
     def unrelated(*arguments):
         factors = real(*arguments)
         return replace(factors, values=np.random.default_rng(0).normal(size=factors.values.shape))
 
-    monkeypatch.setattr(explain, "measured_factors", unrelated)
+    monkeypatch.setattr(seeing, "measured_factors", unrelated)
     with pytest.raises(InputError, match=r"No formula of at most 5 nodes .* does better for treated"):
         explain_rules(many_cells, model, config(nodes=5, halves=0))
 

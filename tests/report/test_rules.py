@@ -37,6 +37,17 @@ def ruled(changed, explanation):
         "sparsity": [{"method": "rigl", "setting": 0.1, "factors": 4, "connections": 31, "r2": 0.8,
                       "agreement": 0.9}],
         "disagreements": {"count": 3, "images": 32, "cells": [cell]},
+        "attacks": {
+            "pixels": {"budget": 0.015, "grey_levels": 3.8, "images": 96, "unit": "groups", "models": [
+                {"name": "classifier", "gradients": "its own", "accuracy": 0.97, "kept": [0.48, 0.4, 0.6],
+                 "kept_more": None, "worst": "PGD", "by_attack": {"PGD": 0.48}, "half_kept_at": 0.015},
+                {"name": "rules", "gradients": "of a network", "accuracy": 0.92, "kept": [0.97, 0.9, 1.0],
+                 "kept_more": [0.49, 0.4, 0.6], "worst": "FGSM", "by_attack": {"FGSM": 0.97, "PGD": 1.0},
+                 "half_kept_at": 0.2},
+            ]},
+            "moves": [{"measurement": "area", "unit": "um2", "threshold": 50.0, "images": 90, "flipped": 1.0,
+                       "confirmed": [0.83, 0.7, 1.0], "classifier": [0.86, 0.7, 1.0], "beyond": 4.3}],
+        },
     }  # fmt: skip
     shown = explanation.examples
     traversals = np.repeat(shown["original"][None, :1], 5, axis=1)
@@ -45,6 +56,8 @@ def ruled(changed, explanation):
         "disagreements": shown["original"][:1],
         "traversals": traversals,
         "factors": np.array(["area"]),
+        "attacked": np.repeat(shown["original"][None, :2], 3, axis=0),
+        "moved": np.repeat(shown["original"][None, :2], 2, axis=0),
     }
     return changed(summary={"method": "rules"}, rules=rules, examples=examples)
 
@@ -64,7 +77,8 @@ def test_says_the_rule_and_how_far_to_trust_it(report, ruled):
     for words in (
         "The rule in place of the network", "positive where this is above 0", "area of the nucleus", "93 %",
         "2 formulas: accuracy against size", "61 %", "RigL, density 0.1", "3 of 32 held-out images",
-        "=1+1.tif",
+        "=1+1.tif", "96 held-out images, each pixel changed by at most 3.8", "49 % (40 to 60)",
+        "of the pictures, measured anew, 83 % (70 to 100)", "against the rules",
     ):  # fmt: skip
         assert words in text, words
 

@@ -27,6 +27,10 @@ def rules(
     ] = "measurements",
     engine: Annotated[str, typer.Option(help="Who searches: all, library or operon.")] = "all",
     nodes: Annotated[int, typer.Option(min=5, help="Nodes of the largest formula.")] = 20,
+    attacks: Annotated[
+        bool,
+        typer.Option("--attacks", help="Attack rules and classifier too: minutes; needs diffex[attacks]."),
+    ] = False,
     classifier: ClassifierAddress = None,
     force: Force = False,
     common: Common,
@@ -48,7 +52,12 @@ def rules(
     opened, fitted = open_for(images, model, classifier, common)
     wanted = target_of(opened, fitted.classifier, target)
     require_free_run(out, wanted, fitted.state_hash(), "rules")
-    options: dict[str, Any] = {"factors": factors, "engines": _ENGINES[engine], "nodes": nodes}
+    options: dict[str, Any] = {
+        "factors": factors,
+        "engines": _ENGINES[engine],
+        "nodes": nodes,
+        "attacks": attacks,
+    }
     config = RuleConfig(target=wanted, seed=common.chosen_seed, force=force, **options)
     explanation = explain_rules(opened, fitted, config)
     explanation.save(out)

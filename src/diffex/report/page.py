@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from diffex.report.attacks import attack_panel
 from diffex.report.attribute import attribute_section
 from diffex.report.disagreements import disagreement_panel
 from diffex.report.facts import (
@@ -62,6 +63,7 @@ def lay_out(found: Salvaged, prefix: str) -> dict[str, Any]:
         "rules": rule_panel(explanation.rules, summary["target"]),
         "traversals": traversal_figure(explanation),
         "disputed": disagreement_panel(explanation),
+        "attacks": attack_panel(explanation),
         "asked": turns(explanation.tree),
         "gates": gate_rows(summary),
         "sanity": sanity_panel(found),

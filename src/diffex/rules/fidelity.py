@@ -75,7 +75,7 @@ def fidelity(
     units = replication_units(len(margins), groups)
 
     def estimate(statistic: Callable[[IntArray], float]) -> Estimate:
-        return _bootstrap(units, len(margins), statistic, seed)
+        return bootstrapped(units, len(margins), statistic, seed)
 
     agreement = estimate(lambda rows: float(np.mean(said[rows] == ruled[rows])))
     r2 = tuple(estimate(_r2_of(predicted[:, k], margins[:, k])) for k in _kept(margins))
@@ -126,7 +126,25 @@ def _r2(predicted: FloatArray, margin: FloatArray) -> float:
     return float(1 - np.mean(np.square(predicted - margin)) / max(float(margin.var()), 1e-300))
 
 
-def _bootstrap(units: Units, count: int, statistic: Callable[[IntArray], float], seed: int) -> Estimate:
+def bootstrapped(units: Units, count: int, statistic: Callable[[IntArray], float], seed: int) -> Estimate:
+    """Give a statistic with its 95 % bootstrap interval.
+
+    Parameters
+    ----------
+    units : Units
+        What is resampled.
+    count : int
+        Number of images.
+    statistic : callable
+        Of positions of images.
+    seed : int
+        Of the resampling.
+
+    Returns
+    -------
+    (float, float, float)
+        On all images, and the ends of the interval.
+    """
     drawn = [statistic(rows) for rows in units.resamples(_RESAMPLES, seed)]
     low, high = np.quantile(drawn, (0.025, 0.975))
     return statistic(np.arange(count)), float(low), float(high)

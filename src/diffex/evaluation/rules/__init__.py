@@ -1,6 +1,7 @@
-"""The rows of the rule method: R1 to R7 and R9."""
+"""The rows of the rule method."""
 
 from diffex.evaluation.bench import SHIPPED, Task
+from diffex.evaluation.rules.attacks import YARDSTICKS, measure_attacks, measure_moves
 from diffex.evaluation.rules.disentangling import SPRITES, measure_disentangling
 from diffex.evaluation.rules.edits import measure_edits
 from diffex.evaluation.rules.measured import measure_accuracy
@@ -21,5 +22,8 @@ RULES: tuple[Task, ...] = (
     Task("R5", "the law of metaphase", (), measure_law),
     Task("R6", "race with gplearn", (), measure_race),
     Task("R7", "factors of sprites", (SPRITES,), measure_disentangling),
+    *(Task("R8", f"attacks, {name}", (SHIPPED,), measure_attacks(name)) for name in PLANTED),
+    *(Task("R8", f"attacks, {name}", (name,), measure_attacks(name)) for name in (NUCLEI, FKHR, JURKAT)),
+    *(Task("R8", f"flips of factors, {name}", (name,), measure_moves(name)) for name in YARDSTICKS),
 )
 """In the order they run. R2, R3 and R9 are measured with R1 on the same rules."""

@@ -91,17 +91,60 @@ def subject(bench: Bench, name: str, seed: int | None = None) -> Subject:
     Subject
         Measured with one segmentation channel on both sides.
     """
-    if name in PLANTED:
-        rule = PLANTED[name]
-        counts = bench.size((1500, 600), (300, 120))
-        sides = [demo_cells(rule, bench.seed + 1000 * side, counts[side]) for side in range(2)]
-        classifier = shipped_model(rule, bench.device).classifier
-    else:
-        sides = [_OPEN[name](bench.real(name), split) for split in ("train", "test")]
-        classifier = black_box(bench, f"rules-{name}", sides[0], steps=bench.size(None, 60), seed=seed)
-    channel = shape_channel(sides[0])
-    train, test = (_side(images, classifier, channel) for images in sides)
+    train_images, test_images = sides(bench, name)
+    classifier = the_classifier(bench, name, train_images, seed)
+    channel = shape_channel(train_images)
+    train, test = (_side(images, classifier, channel) for images in (train_images, test_images))
     return Subject(classifier.card.class_names, train, test)
+
+
+def sides(bench: Bench, name: str) -> tuple[Images, Images]:
+    """Open a set.
+
+    Parameters
+    ----------
+    bench : Bench
+        Data, seed, size of the run.
+    name : str
+        A real set, or one of `PLANTED`.
+
+    Returns
+    -------
+    (Images, Images)
+        Training and test side.
+    """
+    if name in PLANTED:
+        counts = bench.size((1500, 600), (300, 120))
+        first, second = (
+            demo_cells(PLANTED[name], bench.seed + 1000 * side, counts[side]) for side in range(2)
+        )
+    else:
+        first, second = (_OPEN[name](bench.real(name), split) for split in ("train", "test"))
+    return first, second
+
+
+def the_classifier(bench: Bench, name: str, train: Images, seed: int | None = None) -> Classifier:
+    """Open the classifier of a set; a black box is fitted on the training side where none is shipped.
+
+    Parameters
+    ----------
+    bench : Bench
+        Seed, stages, device.
+    name : str
+        Of the set.
+    train : Images
+        Its training side.
+    seed : int, optional
+        Of the black box; default the bench's.
+
+    Returns
+    -------
+    Classifier
+        On the bench's device.
+    """
+    if name in PLANTED:
+        return shipped_model(PLANTED[name], bench.device).classifier
+    return black_box(bench, f"rules-{name}", train, steps=bench.size(None, 60), seed=seed)
 
 
 def _side(images: Images, classifier: Classifier, channel: int) -> Side:

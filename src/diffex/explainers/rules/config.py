@@ -31,6 +31,11 @@ class RuleConfig(BaseModel):
         Largest formula.
     halves : int
         Half-samples that say how stable terms are.
+    attacks : bool
+        Whether to attack rules and classifier (needs ``diffex[attacks]`` and labels; minutes more).
+    attack_images, attack_queries, twin_steps : int
+        Images attacked; what Square asks of a model per image; training of the network that gives attacks a
+        gradient where a model has none.
     images : int
         How many images are edited.
     verify_images, shown : int
@@ -49,6 +54,10 @@ class RuleConfig(BaseModel):
     nodes: int = Field(default=20, ge=5)
     most_factors: int = Field(default=5, ge=1)
     halves: int = Field(default=20, ge=0)
+    attacks: bool = False
+    attack_images: int = Field(default=96, ge=8)
+    attack_queries: int = Field(default=200, ge=1)
+    twin_steps: int = Field(default=400, ge=1)
     images: int = Field(default=192, ge=24)
     verify_images: int = Field(default=64, ge=8)
     shown: int = Field(default=6, ge=1)

@@ -31,16 +31,27 @@ class FactorMap:
         Likeliest change of code per unit of one factor, the others held.
     r2 : ndarray, shape (F,)
         How well codes predict each factor on images left out.
+    metric : ndarray, shape (F, F)
+        Squared length, in white codes, of moves by standard deviations of the factors.
     """
 
     factors: Factors
     forward: FloatArray
     backward: FloatArray
     r2: FloatArray
+    metric: FloatArray
 
     def requested(self, concept: Concept) -> FloatArray:
         """Change of every factor that a concept asks for at strength 1, ``(F,)``."""
         return np.asarray(concept.direction.double().numpy() @ self.forward)
+
+    def code_moves(self, moves: FloatArray) -> FloatArray:
+        """Moves of codes ``(n, d)`` that ask for moves of factors ``(n, F)``, in standard deviations."""
+        return np.asarray((moves * self.factors.values.std(axis=0)) @ self.backward)
+
+    def change(self, codes: FloatArray, moves: FloatArray) -> FloatArray:
+        """Change of every factor ``(n, F)``, in its unit, where codes ``(n, d)`` get `code_moves`."""
+        return np.asarray(self.code_moves(moves) @ self.forward)
 
     def propose(self, evidence: Evidence) -> list[Concept]:
         """Propose a direction per factor, then random directions for the null."""
@@ -75,5 +86,6 @@ def map_factors(codes: FloatArray, covariance: FloatArray, factors: Factors) -> 
     weights = ridge(white, wanted)
     error = wanted[1::2] - white[1::2] @ ridge(white[::2], wanted[::2])
     forward = np.linalg.pinv(spread, rcond=1e-6) @ weights * scale
-    backward = (spread @ weights @ np.linalg.pinv(weights.T @ weights)).T / scale[:, None]
-    return FactorMap(factors, forward, backward, 1 - error.var(axis=0) / wanted[1::2].var(axis=0))
+    metric: FloatArray = np.asarray(np.linalg.pinv(weights.T @ weights), dtype=np.float64)
+    backward = (spread @ weights @ metric).T / scale[:, None]
+    return FactorMap(factors, forward, backward, 1 - error.var(axis=0) / wanted[1::2].var(axis=0), metric)

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from diffex.base.errors import InputError
 from diffex.base.ledger import CostLedger
@@ -18,18 +15,19 @@ from diffex.concepts import Concept
 from diffex.editors import Editor, LatentEditor
 from diffex.editors.tcvae import TCVAEEditor
 from diffex.effects.arrays import FloatArray
-from diffex.effects.matrix import Judge, margin_of
+from diffex.effects.matrix import Judge
 from diffex.explainers.attributes import explain_concepts
-from diffex.explainers.preparing import shape_channel, target_index
+from diffex.explainers.preparing import target_index
+from diffex.explainers.rules.attack_run import attack_run, require_attackable
 from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.directions import KIND, FactorMap, map_factors
 from diffex.explainers.rules.disagreements import disagreements
-from diffex.explainers.rules.factors import latent_factors, measured_factors
 from diffex.explainers.rules.interventions import Intervention, intervene
-from diffex.explainers.rules.learnt import Learnt, learn_factors
+from diffex.explainers.rules.learnt import Learnt
+from diffex.explainers.rules.seeing import see
 from diffex.explainers.rules.words import answer, warnings
 from diffex.generators.model import Model
-from diffex.images import Images, sample, split_by_group
+from diffex.images import Images, sample
 from diffex.rules.discovery import discover
 from diffex.rules.factors import Factors
 from diffex.rules.fidelity import Fidelity, fidelity
@@ -79,16 +77,10 @@ def explain_rules(images: Images, model: Model, config: RuleConfig) -> Explanati
     names = model.classifier.card.class_names
     target = target_index(names, config.target)
     ledger = CostLedger()
-    test = _tested(images, model, config.seed)
-    measured, margins, encoded = _read(images, model, ledger)
-    codes = encoded.double().cpu().numpy()
-    learnt = _learnt(images, test, model, measured, config, ledger) if config.factors == "tcvae" else None
-    if learnt is not None:
-        factors = learnt.factors
-    elif config.factors == "autoencoder":
-        factors = latent_factors(model.generator, encoded, measured)
-    else:
-        factors = measured
+    if config.attacks:
+        require_attackable(images)
+    seen = see(images, model, config, ledger)
+    test, factors, margins, learnt = seen.test, seen.factors, seen.margins, seen.learnt
     with ledger.timed("rules"):
         groups = None if images.groups is None else images.groups[~test]
         rules = discover(factors.rows(~test), margins[~test], names, groups, config.search())
@@ -102,14 +94,14 @@ def explain_rules(images: Images, model: Model, config: RuleConfig) -> Explanati
             f"{rule.class_name} than a constant: try other --factors, or more --nodes."
         )
     read = factors.columns(read_factors(r.expression for r in rules.rules))
-    covariance = model.generator.code_cov.double().cpu().numpy()
-    factor_map = map_factors(codes[~test], covariance, read.rows(~test))
+    factor_map = map_factors(seen.codes[~test], seen.covariance, read.rows(~test))
     found = explain_concepts(images, model, config.edits(), factor_map.propose, ledger)
     with ledger.timed("interventions"):
         editor, requests = _edits(model, rule, factor_map, found, learnt, config.seed)
         judge = Judge(model.classifier, images.value_range, ledger)
         own = factors.rows(test).columns(factor_map.factors.names)
         shown = _intervene(tests, own, editor, requests, judge, rule, target, config)
+    attacks, attacked = attack_run(seen, model, rules, config, ledger) if config.attacks else ({}, {})
     said = [*warnings(rules.rules, tested, shown), *found.summary["warnings"]]
     apart, pictures = disagreements(tests, predicted[test], margins[test], names)
     head = {"method": "rules", "answer": answer(rule, tested, shown), "warnings": said}
@@ -117,48 +109,13 @@ def explain_rules(images: Images, model: Model, config: RuleConfig) -> Explanati
         found,
         summary={**found.summary, **head},
         cells=_told(found.cells, images.ids, predicted, names),
-        rules={**_kept(rules, tested, shown, factor_map, path, config), "disagreements": apart},
-        examples=found.examples | _traversals(learnt, factor_map.factors.names) | {"disagreements": pictures},
+        rules={**_kept(rules, tested, shown, factor_map, path, config), "disagreements": apart, **attacks},
+        examples=found.examples
+        | _traversals(learnt, factor_map.factors.names)
+        | {"disagreements": pictures, **attacked},
         config=config.model_dump(mode="json"),
         cost=ledger.summary(),
     )
-
-
-def _read(images: Images, model: Model, ledger: CostLedger) -> tuple[Factors, FloatArray, Tensor]:
-    """Measurements, the classifier's margins of all classes, and codes of all images."""
-    judge = Judge(model.classifier, images.value_range, ledger)
-    with ledger.timed("factors"):
-        measured = measured_factors(images, shape_channel(images))
-        parts = [(model.generator.encode(x), judge.logits(x)) for _, x in images.batches(128)]
-    codes, logits = torch.cat([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-    margins = np.stack([margin_of(logits, k) for k in range(logits.shape[1])], axis=1)
-    return measured, margins, codes
-
-
-def _learnt(
-    images: Images, test: NDArray[np.bool_], model: Model, measured: Factors, config: RuleConfig,
-    ledger: CostLedger,
-) -> Learnt:  # fmt: skip
-    """Learn factors from the images that do not test; beside the model, so that another run has them."""
-    folder, fitting = Path(model.address) / "factors", images.subset(np.flatnonzero(~test))
-    with ledger.timed("learning factors"):
-        return learn_factors(images, fitting, measured, folder, config.seed, model.generator.device)
-
-
-def _tested(images: Images, model: Model, seed: int) -> NDArray[np.bool_]:
-    """Mark the images that test: those that the model held out, else a third."""
-    unseen = model.held_out_of(images)
-    if _FEWEST_TESTS <= unseen.sum() <= len(images) / 2:
-        return unseen
-    _, second = split_by_group(images, _HELD_OUT, seed)
-    chosen = frozenset(second.ids)
-    test = np.array([name in chosen for name in images.ids])
-    if test.sum() < _FEWEST_TESTS:
-        raise InputError(
-            f"Got {len(images)} images, of which {test.sum()} may test the rules; at least "
-            f"{_FEWEST_TESTS} are needed: add images."
-        )
-    return test
 
 
 def _path(factors: Factors, margins: FloatArray, test: NDArray[np.bool_], seed: int) -> pd.DataFrame:
