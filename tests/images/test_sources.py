@@ -36,9 +36,18 @@ def test_streaming_keeps_memory_bounded(make):
     assert len(source.cache) == 3
 
 
+def test_what_reads_in_random_order_may_keep_more_and_never_less(make):
+    images = open_images(make.classes())
+    part = images.subset([0])
+    assert part.remember() is part
+    assert images.source.cache.limit_bytes == 256 * 2**20
+    images.remember(10)
+    assert images.source.cache.limit_bytes == 256 * 2**20
+
+
 def test_opening_decodes_one_image_and_subsets_share_what_is_read(make):
     images = open_images(make.classes())
-    assert images.source.cache.limit_bytes == 256 * 2**20
+    assert images.source.cache.limit_bytes == 64 * 2**20
     assert len(images.source.cache) == 1
     part = images.subset([3, 1])
     batches = [(positions.tolist(), pixels.shape) for positions, pixels in part.batches(1)]

@@ -79,6 +79,7 @@ def fit_black_box(
         loss = _balanced_cross_entropy(torch.cat(parts), _labels(held_out))
         return max(loss, 1 / len(held_out))  # less would be more confidence, not fewer errors
 
+    fitting.remember()
     train(
         task,
         lambda positions, g: {
@@ -202,6 +203,8 @@ def fit_twin(
     network = _initialised(card, seed)
     task = BlackBoxTask(network, card, images.value_range, torch.ones(len(card.class_names)))
     goal = torch.from_numpy(logits.astype(np.float32))
+
+    images.remember()
 
     def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Any]:
         return {"x": images.read(positions), "y": goal[torch.from_numpy(positions)]}

@@ -87,6 +87,8 @@ def fit_generator(
     scale = None if guide is None else logit_scale(guide, images)
     task = AutoencoderTask(model, None if guide is None else _looking(guide.to(device), images), scale)
 
+    images.remember()
+
     def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Tensor]:
         return {"x": augment(images.read(positions), config.symmetry, generator)}
 

@@ -13,11 +13,11 @@ class ArrayCache:
 
     Parameters
     ----------
-    limit_bytes : int, default 256 MiB
-        The most that all kept arrays take together.
+    limit_bytes : int, default 64 MiB
+        The most that all kept arrays take together: enough to read in order.
     """
 
-    def __init__(self, limit_bytes: int = 256 * 2**20) -> None:
+    def __init__(self, limit_bytes: int = 64 * 2**20) -> None:
         self.limit_bytes = limit_bytes
         self.bytes = 0
         self._arrays: OrderedDict[object, NDArray[Any]] = OrderedDict()

@@ -166,6 +166,24 @@ class Images:
             positions = np.arange(start, min(start + batch_size, len(self)))
             yield positions, self.read(positions)
 
+    def remember(self, limit_bytes: int = 256 * 2**20) -> "Images":
+        """Let what reads the files keep more of it, for reading again and again in random order.
+
+        Parameters
+        ----------
+        limit_bytes : int, default 256 MiB
+            Shared by all subsets of the set.
+
+        Returns
+        -------
+        Images
+            These images.
+        """
+        cache = getattr(self.source, "cache", None)
+        if cache is not None:
+            cache.limit_bytes = max(cache.limit_bytes, limit_bytes)
+        return self
+
     def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "Images":
         """Keep some images.
 

@@ -321,6 +321,7 @@ def _seeded(config: TextConfig, make: Callable[[], Made]) -> Made:
 
 def _fit_autoencoder(images: Images, config: TextConfig, folder: Path, device: torch.device) -> AutoencoderKL:
     vae = _seeded(config, lambda: make_autoencoder(config, len(images.channel_names)))
+    images.remember()
 
     def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Tensor]:
         return {"y": to_unit(images.read(positions), images.value_range)}
