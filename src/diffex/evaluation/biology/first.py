@@ -25,7 +25,7 @@ from diffex.generators import DiffusionAutoencoder
 from diffex.images.planted_factors import FACTORS
 from diffex.responses.departure import Departures, departures
 from diffex.responses.hill import hill
-from diffex.responses.scores import score_axes
+from diffex.responses.scores import scores_from_controls
 
 _EARLY, _LATE, _SCORE = "puncta_intensity", "nucleus_area", "score"
 _DOSES = np.array([0.0, 1, 2, 4, 8, 16])
@@ -188,9 +188,9 @@ def read_cells(readers: Readers, seed: int, effect: float) -> Read:
     doses = _design()[0]
     cells = planted_cells(effect * _shifts(doses), seed)
     codes = readers.generator.encode(cells.pixels).double().cpu().numpy()
-    axes = score_axes(codes[doses == 0], readers.concepts, [1] * len(readers.concepts))
+    scores = scores_from_controls(codes, doses == 0, readers.concepts, [1] * len(readers.concepts))[1]
     score = readers.classifier.decision_function(cells.table)[:, None]
-    return Read(cells.table, axes.scores(codes), score)
+    return Read(cells.table, scores, score)
 
 
 def _design() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
