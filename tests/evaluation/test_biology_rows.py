@@ -57,12 +57,13 @@ def test_planted_plates_are_flagged() -> None:
     assert "cytoplasm_intensity" in planted_plates(1, 0.8).flagged
 
 
-def test_an_early_factor_answers_first_and_without_effect_nothing_does(tmp_path) -> None:
+def test_an_early_factor_answers_before_a_late_one(tmp_path) -> None:
     readers = planted_readers(Bench(None, tmp_path, 1, True, torch.device("cpu")))
     moved, still = (read_cells(readers, 5, effect) for effect in (3.0, 0.0))
-    found = moved.beside_score(moved.attributes)
-    assert found.lowest["puncta_intensity"] <= found.lowest["score"] < found.lowest["nucleus_area"]
-    assert still.beside_score(still.attributes).first is None
+    found = moved.beside_score(moved.attributes).lowest
+    assert found["puncta_intensity"] <= found["score"] and found["puncta_intensity"] < found["nucleus_area"]
+    nothing = still.beside_score(still.attributes).lowest
+    assert nothing["puncta_intensity"] is None and nothing["nucleus_area"] is None
 
 
 @pytest.fixture(scope="module")

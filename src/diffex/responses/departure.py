@@ -54,7 +54,7 @@ def departures(
 
     At each dose, a t test of its wells against control wells (dose 0), two-sided. Its variance is that
     between wells of one dose, pooled over controls and all doses up to this one: under the hypothesis tested
-    none of them has moved, single wells are no obstacle, and steeper doses, whose wells differ more, stay out.
+    none of them has moved, single wells suffice, and steeper doses, whose wells differ more, stay out.
     Step-down from the highest dose: the p of "departs from this dose on" is the largest of this and all
     higher doses, so a value that returns to controls at the top does not depart. Benjamini-Hochberg over the
     values at each dose. Values are of any kind; give those to be compared together, for one value alone is
