@@ -133,7 +133,8 @@ def _against_controls(found: WellValues, dose: float) -> tuple[FloatArray, Float
     upto = found.doses <= dose
     wells = pd.DataFrame(found.medians[upto])
     by_dose = wells.groupby(found.doses[upto])
-    change = (by_dose.mean().loc[dose] - by_dose.mean().loc[0]).to_numpy(dtype=np.float64)
+    means = by_dose.mean()
+    change = np.asarray(means.loc[dose] - means.loc[0], dtype=np.float64)
     free = len(wells) - by_dose.ngroups
     squares = ((wells - by_dose.transform("mean")) ** 2).sum(axis=0).to_numpy(dtype=np.float64)
     pooled = np.sqrt(squares / free)

@@ -64,10 +64,10 @@ def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Seq
 
     The coordinate along a direction v is read by least squares in the metric of the controls' codes,
     ``(z - mean) (C + r I)^-1 v``, so that what merely varies together with v among controls does not count;
-    then it is divided by its standard deviation over controls held out when C was found (ten folds), for those
-    it was found on vary less along it than other untreated cells do. r is d / n of the codes' mean variance
-    for n controls, a tenth at least: so much C errs from few cells, and axes of the code that hardly vary hold
-    the encoder's noise, which the bare inverse would enlarge.
+    then it is divided by its standard deviation over controls held out when C was found (ten folds), for
+    those it was found on vary less along it than other untreated cells do. r is d / n of the codes' mean
+    variance for n controls, a tenth at least: so much C errs from few cells, and axes of the code that
+    hardly vary hold the encoder's noise, which the bare inverse would enlarge.
 
     Parameters
     ----------
