@@ -11,6 +11,7 @@ from diffex.evaluation.bench import Bench
 from diffex.evaluation.biology import BIOLOGY
 from diffex.evaluation.biology.cells import RATIO, fkhr_table
 from diffex.evaluation.biology.doses import beside_the_ratio, measure_doses
+from diffex.evaluation.biology.first import planted_readers, read_cells
 from diffex.evaluation.biology.many import differ, repeated
 from diffex.evaluation.biology.mixtures import mixtures
 from diffex.evaluation.biology.organelles import CHANGES, covers, exact_pairs, tells
@@ -54,6 +55,15 @@ def test_mixtures_of_real_cells(data_set) -> None:
 
 def test_planted_plates_are_flagged() -> None:
     assert "cytoplasm_intensity" in planted_plates(1, 0.8).flagged
+
+
+def test_an_early_factor_answers_before_a_late_one(tmp_path) -> None:
+    readers = planted_readers(Bench(None, tmp_path, 1, True, torch.device("cpu")))
+    moved, still = (read_cells(readers, 5, effect) for effect in (3.0, 0.0))
+    found = moved.beside_score(moved.attributes).lowest
+    assert found["puncta_intensity"] <= found["score"] and found["puncta_intensity"] < found["nucleus_area"]
+    nothing = still.beside_score(still.attributes).lowest
+    assert nothing["puncta_intensity"] is None and nothing["nucleus_area"] is None
 
 
 @pytest.fixture(scope="module")

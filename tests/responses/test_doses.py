@@ -148,5 +148,13 @@ def test_one_well_per_dose_can_depart_and_no_control_is_refused() -> None:
         departures(values, ["a", "b"], doses)
 
 
+def test_variance_is_pooled_up_to_the_dose_tested() -> None:
+    doses = np.repeat([0.0, 1, 2], 4)
+    values = np.concatenate([[0.1, -0.1, 0.1, -0.1], [0.5, 0.4, 0.6, 0.5], [-20.0, 40.0, 0.0, 60.0]])[:, None]
+    low, high = departures(values, ["a"], doses).table["sd"]
+    two = departures(values[:8], ["a"], doses[:8]).table["sd"]
+    assert low == pytest.approx(two[0]) and low > 4 and high < 2
+
+
 def test_values_without_any_change_do_not_depart() -> None:
     assert departures(np.ones((6, 1)), ["a"], [0, 0, 0, 1, 1, 2]).first is None

@@ -7,7 +7,7 @@ import torch
 from diffex.base.errors import InputError
 from diffex.concepts import Concept
 from diffex.images import images_from_arrays
-from diffex.responses.scores import score_axes, stream_scores, strength_axes
+from diffex.responses.scores import score_axes, scores_from_controls, stream_scores, strength_axes
 
 FIRST = Concept("first", "test", "first", torch.tensor([2.0, 0.0, 0.0]))
 SECOND = Concept("second", "test", "second", torch.tensor([0.0, 1.0, 0.0]))
@@ -25,9 +25,19 @@ def _flat(x: torch.Tensor) -> torch.Tensor:
 
 
 def test_controls_have_mean_0_and_sd_1() -> None:
-    scores = score_axes(_codes(400), [FIRST, SECOND], [1, -1]).scores(_codes(400))
-    assert scores.mean(axis=0) == pytest.approx(0, abs=1e-9)
-    assert scores.std(axis=0, ddof=1) == pytest.approx(1)
+    codes, control = _codes(400), np.arange(400) < 200
+    scores = scores_from_controls(codes, control, [FIRST, SECOND], [1, -1])[1]
+    assert scores[control].mean(axis=0) == pytest.approx(0, abs=0.01)
+    assert scores[control].std(axis=0, ddof=1) == pytest.approx(1)
+
+
+def test_untreated_cells_are_spread_as_few_controls_are() -> None:
+    """60 controls and 40 coordinates: axes found on controls fit these, and spread other cells more."""
+    codes = np.random.default_rng(2).normal(size=(4060, 40))
+    control, concept = np.arange(4060) < 60, Concept("a", "test", "a", torch.ones(40))
+    axes, scores = scores_from_controls(codes, control, [concept], [1])
+    assert scores[~control].std() == pytest.approx(1, abs=0.25)
+    assert axes.scores(codes[control]).std() < 0.7 * scores[~control].std()
 
 
 def test_a_step_along_a_concept_moves_its_own_score() -> None:

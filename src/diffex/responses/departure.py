@@ -12,7 +12,7 @@ from scipy import stats
 from diffex.base.errors import InputError
 from diffex.effects.arrays import FloatArray, finite
 from diffex.effects.multiplicity import benjamini_hochberg
-from diffex.responses.doses import Replicate, well_values
+from diffex.responses.doses import Replicate, WellValues, well_values
 
 _Q = 0.05
 
@@ -26,8 +26,8 @@ class Departures:
     ----------
     table : DataFrame
         A row per value and dose: ``name, dose, change, sd, p, q``. ``change`` is the mean over wells
-        minus that of control wells, ``sd`` the same in standard deviations between wells, ``q`` the
-        adjusted p of "departs from this dose on".
+        minus that of control wells, ``sd`` the same in standard deviations between wells of one dose, up to
+        this one, ``q`` the adjusted p of "departs from this dose on".
     lowest : dict of str to (float or None)
         Lowest dose from which each value departs; None where it does not.
     first : str or None
@@ -52,11 +52,13 @@ def departures(
 ) -> Departures:
     """Find the lowest dose at which each value differs from controls, at a false discovery rate.
 
-    At each dose, a t test of its wells against control wells (dose 0), two-sided, with one variance, so
-    that a dose may have a single well. Step-down from the highest dose: the p of "departs from this dose
-    on" is the largest of this and all higher doses, so a value that returns to controls at the top does
-    not depart. Benjamini-Hochberg over the values at each dose. Values are of any kind; give those to be
-    compared together.
+    At each dose, a t test of its wells against control wells (dose 0), two-sided. Its variance is that
+    between wells of one dose, pooled over controls and all doses up to this one: under the hypothesis tested
+    none of them has moved, single wells suffice, and steeper doses, whose wells differ more, stay out.
+    Step-down from the highest dose: the p of "departs from this dose on" is the largest of this and all
+    higher doses, so a value that returns to controls at the top does not depart. Benjamini-Hochberg over the
+    values at each dose. Values are of any kind; give those to be compared together, for one value alone is
+    tested less severely than one of many.
 
     Parameters
     ----------
@@ -84,7 +86,8 @@ def departures(
 
     References
     ----------
-    Benjamini & Hochberg 1995; Marcus, Peritz & Gabriel 1976 for the step-down over ordered doses.
+    Benjamini & Hochberg 1995; Marcus, Peritz & Gabriel 1976 for the step-down over ordered doses;
+    Dunnett 1955 for the pooled variance.
 
     Examples
     --------
@@ -99,13 +102,13 @@ def departures(
     if array.shape[1] != len(names):
         raise InputError(f"names got {len(names)} for {array.shape[1]} columns, expected one each.")
     found = well_values(array, doses, wells)
-    control, levels = found.medians[found.doses == 0], np.unique(found.doses[found.doses > 0])
-    if len(control) < 2 or not len(levels):
+    controls, levels = int((found.doses == 0).sum()), np.unique(found.doses[found.doses > 0])
+    if controls < 2 or not len(levels):
         raise InputError(
-            f"Departure from controls got {len(control)} {found.unit} of dose 0 and {len(levels)} other "
+            f"Departure from controls got {controls} {found.unit} of dose 0 and {len(levels)} other "
             "doses, expected 2 or more and 1 or more: give controls dose 0."
         )
-    tested = [_against(control, found.medians[found.doses == dose]) for dose in levels]
+    tested = [_against_controls(found, dose) for dose in levels]
     p = np.array([one[2] for one in tested])  # (doses, m)
     from_here_on = np.maximum.accumulate(p[::-1])[::-1]
     adjusted = np.array([benjamini_hochberg(row) for row in from_here_on])
@@ -125,13 +128,18 @@ def departures(
     return Departures(table, lowest, _first(table, lowest), found.unit)
 
 
-def _against(control: FloatArray, treated: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _against_controls(found: WellValues, dose: float) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Change, change in pooled standard deviations, p; all by column."""
-    change = treated.mean(axis=0) - control.mean(axis=0)
-    free = len(control) + len(treated) - 2
-    squares = sum(((part - part.mean(axis=0)) ** 2).sum(axis=0) for part in (control, treated))
+    upto = found.doses <= dose
+    wells = pd.DataFrame(found.medians[upto])
+    by_dose = wells.groupby(found.doses[upto])
+    means = by_dose.mean()
+    change = np.asarray(means.loc[dose] - means.loc[0], dtype=np.float64)
+    free = len(wells) - by_dose.ngroups
+    squares = ((wells - by_dose.transform("mean")) ** 2).sum(axis=0).to_numpy(dtype=np.float64)
     pooled = np.sqrt(squares / free)
-    reach = pooled * np.sqrt(1 / len(control) + 1 / len(treated))
+    sizes = by_dose.size()
+    reach = pooled * np.sqrt(1 / sizes.loc[0] + 1 / sizes.loc[dose])
     with np.errstate(divide="ignore", invalid="ignore"):
         sd, t = change / pooled, change / reach
     p = 2 * stats.t.sf(np.abs(t), free)

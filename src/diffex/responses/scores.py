@@ -20,6 +20,7 @@ FEWEST_CONTROLS = 20
 """Fewer control cells than this carry no standard deviation to measure in."""
 
 _CHUNK = 256
+_FOLDS = 10
 _RIDGE, _STILL = 0.1, 1e-6  # of the mean variance of a coordinate of the code
 
 
@@ -63,8 +64,10 @@ def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Seq
 
     The coordinate along a direction v is read by least squares in the metric of the controls' codes,
     ``(z - mean) (C + r I)^-1 v``, so that what merely varies together with v among controls does not count;
-    then it is divided by its standard deviation over controls. r is a tenth of the codes' mean variance: axes
-    of the code that hardly vary hold the encoder's noise, which the bare inverse would enlarge.
+    then it is divided by its standard deviation over controls held out when C was found (ten folds), for
+    those it was found on vary less along it than other untreated cells do. r is d / n of the codes' mean
+    variance for n controls, a tenth at least: so much C errs from few cells, and axes of the code that
+    hardly vary hold the encoder's noise, which the bare inverse would enlarge.
 
     Parameters
     ----------
@@ -93,18 +96,75 @@ def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Seq
         )
     if not concepts or len(concepts) != len(signs):
         raise InputError(f"Scores got {len(concepts)} concepts and {len(signs)} signs, expected one each.")
-    directions = np.stack(
-        [sign * one.direction.double().numpy() for one, sign in zip(concepts, signs, strict=True)], axis=1
-    )
+    directions = _directions(concepts, signs)
     covariance = np.cov(codes, rowvar=False)
     unit = np.trace(covariance) / len(covariance)
     varied = (directions * (covariance @ directions)).sum(axis=0) / (directions**2).sum(axis=0)
     if (varied <= _STILL * unit).any():
         name = concepts[int(np.argmin(varied))].id
         raise InputError(f"Control cells do not vary along {name}, expected some spread: leave it out.")
-    weights = np.linalg.solve(covariance + _RIDGE * unit * np.eye(len(covariance)), directions)
-    spread = ((codes - codes.mean(axis=0)) @ weights).std(axis=0, ddof=1)
-    return ScoreAxes(tuple(one.id for one in concepts), codes.mean(axis=0), weights / spread)
+    spread = _held_out(codes, directions).std(axis=0, ddof=1)
+    return ScoreAxes(
+        tuple(one.id for one in concepts), codes.mean(axis=0), _weights(codes, directions) / spread
+    )
+
+
+def scores_from_controls(
+    codes: ArrayLike, control: NDArray[np.bool_], concepts: Sequence[Concept], signs: Sequence[int]
+) -> tuple[ScoreAxes, FloatArray]:
+    """Score cells, controls by axes that were found on other controls.
+
+    So controls and cells that no treatment has changed are spread alike, however few the controls.
+
+    Parameters
+    ----------
+    codes : array_like, shape (n, d)
+        Of cells.
+    control : ndarray of bool, shape (n,)
+        Which are untreated.
+    concepts : sequence of Concept, length k
+        Whose directions to read.
+    signs : sequence of int, length k
+        +1 or -1: which way of each is up.
+
+    Returns
+    -------
+    (ScoreAxes, ndarray)
+        The axes, for further cells, and scores ``(n, k)`` in control standard deviations.
+
+    Raises
+    ------
+    InputError
+        As `score_axes`.
+    """
+    array = finite(codes, "codes", 2)
+    axes = score_axes(array[control], concepts, signs)
+    scores = axes.scores(array)
+    held_out = _held_out(array[control], _directions(concepts, signs))
+    scores[control] = held_out / held_out.std(axis=0, ddof=1)
+    return axes, scores
+
+
+def _held_out(codes: FloatArray, directions: FloatArray) -> FloatArray:
+    """Read controls by weights of the others; ``(n, k)``."""
+    folds, found = np.arange(len(codes)) % _FOLDS, np.empty((len(codes), directions.shape[1]))
+    away = codes - codes.mean(axis=0)
+    for fold in range(_FOLDS):
+        found[folds == fold] = away[folds == fold] @ _weights(codes[folds != fold], directions)
+    return found
+
+
+def _weights(codes: FloatArray, directions: FloatArray) -> FloatArray:
+    covariance = np.cov(codes, rowvar=False)
+    share = max(_RIDGE, codes.shape[1] / len(codes))
+    ridge = share * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    return np.asarray(np.linalg.solve(covariance + ridge, directions))
+
+
+def _directions(concepts: Sequence[Concept], signs: Sequence[int]) -> FloatArray:
+    return np.stack(
+        [sign * one.direction.double().numpy() for one, sign in zip(concepts, signs, strict=True)], axis=1
+    )
 
 
 def strength_axes(
@@ -131,9 +191,7 @@ def strength_axes(
     ScoreAxes
         For any cells.
     """
-    directions = np.stack(
-        [sign * one.direction.double().numpy() for one, sign in zip(concepts, signs, strict=True)], axis=1
-    )
+    directions = _directions(concepts, signs)
     weights = np.linalg.lstsq(finite(covariance, "covariance", 2), directions, rcond=1e-6)[0]
     centre = finite(codes, "codes", 2).mean(axis=0)
     return ScoreAxes(tuple(one.id for one in concepts), centre, weights / (directions * weights).sum(axis=0))

@@ -19,7 +19,7 @@ BIOLOGY: tuple[Task, ...] = (
         measure_dose_attribute,
     ),
     Task("B2", "mixtures of real control and treated cells", (FKHR,), measure_mixtures),
-    Task("B3", "which factor answers first, on planted cells", (), measure_first),
+    Task("B3", "which factor answers first, on planted cells", (SHIPPED,), measure_first),
     Task("B4", "planted changes of organelles", (SHIPPED,), measure_organelles),
     Task("B5", "planted plate effects", (), measure_plates),
     FILES,

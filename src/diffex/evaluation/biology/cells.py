@@ -1,11 +1,14 @@
 """Real cells of bbbc013_fkhr as a table, and planted cells as measured attributes."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import Tensor
 
 from diffex.images import PlantedCells
 from diffex.images.planted_factors import CHANNEL_NAMES, FACTORS
@@ -43,7 +46,24 @@ def fkhr_table(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "cells.csv")
 
 
-def planted_measurements(shifts: NDArray[np.float64], seed: int) -> pd.DataFrame:
+@final
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Planted cells with shifted factors.
+
+    Parameters
+    ----------
+    pixels : Tensor, shape (n, 3, h, w)
+        Rendered.
+    table : DataFrame, n rows
+        Every quantity of `measure`.
+    """
+
+    pixels: Tensor
+    table: pd.DataFrame
+
+
+def planted_cells(shifts: NDArray[np.float64], seed: int) -> Drawn:
     """Draw planted cells, shift their factors, render and measure them.
 
     Parameters
@@ -55,14 +75,14 @@ def planted_measurements(shifts: NDArray[np.float64], seed: int) -> pd.DataFrame
 
     Returns
     -------
-    DataFrame, n rows
-        Every quantity of `measure`.
+    Drawn
+        Pixels and measurements.
     """
     cells = PlantedCells()
     factors = cells.sample_factors(len(shifts), seed) + shifts
     seeds = np.random.default_rng(seed).integers(2**31, size=len(shifts))
     pixels, masks = cells.render(factors, seeds), cells.nucleus_masks(factors, seeds)
-    return measure(pixels, CHANNEL_NAMES, masks, cells.pixel_size_um)
+    return Drawn(pixels, measure(pixels, CHANNEL_NAMES, masks, cells.pixel_size_um))
 
 
 def factor_column(name: str) -> int:

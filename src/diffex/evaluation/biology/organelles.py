@@ -16,17 +16,16 @@ from diffex.editors import LatentEditor
 from diffex.effects.arrays import FloatArray, IntArray
 from diffex.effects.intervals import wilson
 from diffex.evaluation.bench import Bench
+from diffex.evaluation.biology.steps import STEP_SD, drawn, mean_step, moved
 from diffex.evaluation.demo import shipped_model
 from diffex.evaluation.resampling import bootstrap
 from diffex.evaluation.rows import Measured
 from diffex.explainers.naming import change_rows, naming_rows
-from diffex.generators import DiffusionAutoencoder
 from diffex.images import PlantedCells
 from diffex.images.planted_factors import CHANNEL_NAMES
 from diffex.measurements import measure, quantities
 
 _CELLS = 48
-_STEP_SD = 1.0
 _DEPTH = 4
 
 
@@ -115,7 +114,7 @@ def measure_organelles(bench: Bench) -> Iterator[Measured]:
     missed = ", ".join(sorted({f"{row.factor} {row.sign:+d}" for row in wrong.itertuples()})) or "none"
     yield Measured(
         "B4", "share of planted changes told in the right channel and compartment", share[0], ">= 0.95",
-        *share[1:], note=f"{len(CHANGES)} factors, both ways, {_STEP_SD:g} s.d., {_CELLS} cells; missed: "
+        *share[1:], note=f"{len(CHANGES)} factors, both ways, {STEP_SD:g} s.d., {_CELLS} cells; missed: "
         f"{missed}; a form of the nucleus is told before in {told['form'].mean():.0%}",
     )  # fmt: skip
     covered = np.concatenate(
@@ -153,12 +152,12 @@ def exact_pairs(count: int, seed: int) -> dict[tuple[str, int], Pairs]:
     dict of (str, int) to Pairs
         By factor and sign.
     """
-    cells, factors, seeds = _drawn(count, seed)
+    cells, factors, seeds = drawn(count, seed)
     masks = cells.nucleus_masks(factors, seeds)
     before = _measured(cells.render(factors, seeds), masks)
     return {
         (factor, sign): Pairs(
-            before, _measured(cells.render(_moved(cells, factors, factor, sign), seeds), masks)
+            before, _measured(cells.render(moved(cells, factors, factor, sign), seeds), masks)
         )
         for factor in CHANGES
         for sign in (1, -1)
@@ -259,15 +258,15 @@ def rendered_biases(bench: Bench) -> dict[str, tuple[float, float, float]]:
     """
     generator = shipped_model("linear", bench.device).generator
     learnt, edited = bench.size(256, 16), bench.size(96, 12)
-    cells, factors, seeds = _drawn(learnt + edited, derive_seed("rendered", bench.seed) % 2**20)
+    cells, factors, seeds = drawn(learnt + edited, derive_seed("rendered", bench.seed) % 2**20)
     x, masks = cells.render(factors, seeds), cells.nucleus_masks(factors, seeds)[learnt:]
     editor = LatentEditor(generator, "fresh", _DEPTH, bench.seed)
     inversion = editor.invert(x[learnt:], tuple(f"cell-{k}" for k in range(edited)))
     before, null = _measured(x[learnt:], masks), _measured(editor.null(inversion), masks)
     found = {}
     for factor, wanted in CHANGES.items():
-        exact = cells.render(_moved(cells, factors, factor, 1), seeds)
-        step = _mean_step(generator, x[:learnt], exact[:learnt])
+        exact = cells.render(moved(cells, factors, factor, 1), seeds)
+        step = mean_step(generator, x[:learnt], exact[:learnt])
         edit = editor.edit(inversion, Concept(factor, "exact", factor, step), 1.0)
         pairs = (Pairs(before, _measured(exact[learnt:], masks)), Pairs(null, _measured(edit, masks)))
         found[factor] = _bias(*(pair.after[wanted.quantity] - pair.before[wanted.quantity] for pair in pairs))
@@ -277,20 +276,6 @@ def rendered_biases(bench: Bench) -> dict[str, tuple[float, float, float]]:
 def _bias(exact: "pd.Series[float]", rendered: "pd.Series[float]") -> tuple[float, float, float]:
     truth, seen = exact.to_numpy(), rendered.to_numpy()
     return bootstrap(len(truth), lambda rows: float(seen[rows].mean() / truth[rows].mean() - 1), seed=0)
-
-
-def _mean_step(generator: DiffusionAutoencoder, before: Tensor, after: Tensor) -> Tensor:
-    return (generator.encode(after) - generator.encode(before)).mean(dim=0)
-
-
-def _drawn(count: int, seed: int) -> tuple[PlantedCells, FloatArray, IntArray]:
-    cells = PlantedCells()
-    seeds = np.random.default_rng(seed).integers(2**31, size=count)
-    return cells, cells.sample_factors(count, seed), seeds
-
-
-def _moved(cells: PlantedCells, factors: FloatArray, factor: str, sign: int) -> FloatArray:
-    return cells.do(factors, factor, delta=sign * _STEP_SD)
 
 
 def _measured(pixels: Tensor, masks: Tensor) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 
 from diffex.base.noise import derive_seed
 from diffex.evaluation.bench import Bench
-from diffex.evaluation.biology.cells import PLAIN, factor_column, planted_measurements
+from diffex.evaluation.biology.cells import PLAIN, factor_column, planted_cells
 from diffex.evaluation.rows import Measured
 from diffex.images.planted_factors import FACTORS
 from diffex.responses.confounds import Confounds, find_confounds
@@ -67,5 +67,5 @@ def planted_plates(seed: int, effect: float) -> Confounds:
     shifts = _WELL_SD * random.standard_normal((_PLATES * _WELLS, len(FACTORS)))[wells]
     shifts[:, factor_column(_CONDITION)] += _CONDITION_SHIFT * treated
     shifts[:, factor_column(_STAIN)] += effect * np.linspace(-1, 1, _PLATES)[plates]
-    measured = planted_measurements(shifts, seed)[list(PLAIN.values())]
+    measured = planted_cells(shifts, seed).table[list(PLAIN.values())]
     return find_confounds(measured, list(PLAIN), treated, plates, wells, seed=seed)

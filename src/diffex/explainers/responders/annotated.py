@@ -43,7 +43,8 @@ def write_annotated(
     codes : ndarray, shape (n, d)
         ``X``; its variables are ``code_0`` and so on.
     weights : DataFrame, shape (d, k)
-        ``varm["scores"]``: what turns codes, less their control mean, into scores.
+        ``varm["scores"]``: what turns codes, less their control mean, into scores; controls
+        themselves are read by weights of the other controls.
     cells : DataFrame
         ``obs``; its column ``id`` becomes the index.
     scores : DataFrame, shape (n, k)

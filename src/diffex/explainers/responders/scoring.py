@@ -19,7 +19,7 @@ from diffex.explainers.naming import naming_rows
 from diffex.generators.model import Model
 from diffex.images import Images
 from diffex.measurements import measure, quantities
-from diffex.responses.scores import ScoreAxes, score_axes
+from diffex.responses.scores import ScoreAxes, scores_from_controls
 from diffex.runs import Explanation
 
 ValueKind = Literal["attribute", "classifier", "measurement"]
@@ -194,13 +194,15 @@ def score_cells(
     position = model.classifier.card.class_names.index(target)
     parts = list(_read(images, model, position, measured))
     codes, margins, numbers = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    axes = score_axes(codes[control], [one.concept for one in attributes], [one.sign for one in attributes])
+    axes, scores = scores_from_controls(
+        codes, control, [one.concept for one in attributes], [one.sign for one in attributes]
+    )
     values = (
         *(Value(one.concept.id, "attribute", one.words, "control s.d.") for one in attributes),
         Value(CLASSIFIER, "classifier", f"logit margin of {target}", "logits"),
         *(Value(name, "measurement", known[name].words, known[name].unit) for name in measured),
     )
-    columns = [axes.scores(codes), margins[:, None], numbers]
+    columns = [scores, margins[:, None], numbers]
     table = pd.DataFrame(np.concatenate(columns, axis=1), columns=[value.name for value in values])
     return Scored(values, table, codes, axes, tuple(_lost(wanted, measured)))
 
