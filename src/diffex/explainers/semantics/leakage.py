@@ -63,8 +63,8 @@ def own_effects(
     Returns
     -------
     OwnEffects
-        The effects themselves where no phrase names a measurement, none that is named changes, or nothing moves
-        the margin.
+        The effects themselves where no phrase names a measurement, none that is named changes, or nothing
+        moves the margin.
     """
     from sklearn.linear_model import BayesianRidge
 
