@@ -11,7 +11,16 @@ from diffex.base.errors import MissingPartError
 from diffex.classifiers import Classifier
 from diffex.rules.attacks import library
 from diffex.rules.attacks.library import ATTACKS, Effort, require_attacks, run_attack
-from diffex.rules.attacks.robustness import Stand, Subjects, as_dict, attack, find_budget, kept, kept_more
+from diffex.rules.attacks.robustness import (
+    Stand,
+    Subjects,
+    as_dict,
+    attack,
+    find_budget,
+    guide_agrees,
+    kept,
+    kept_more,
+)
 from diffex.rules.attacks.victim import Victim
 
 RANGE = (0.0, 255.0)
@@ -162,6 +171,7 @@ def test_a_model_without_gradients_is_attacked_through_its_guide(stood):
     assert not dark.differentiable
     led = attack(Victim("dark", dark, linear()), given, budget, EFFORT, 0, others=stand.pictures)
     assert led.victim.path != stand.victim.path
+    assert guide_agrees(led, given) == 1 and guide_agrees(stand, given) is None
     np.testing.assert_array_equal(led.fooled["PGD"], stand.fooled["PGD"])
     assert led.fooled["transfer"].sum() >= stand.fooled["PGD"].sum()
     astray = nn.Sequential(nn.Conv2d(1, 2, 16), nn.Flatten())
@@ -170,6 +180,7 @@ def test_a_model_without_gradients_is_attacked_through_its_guide(stood):
     )
     lost = attack(Victim("dark", dark, other), given, budget, EFFORT, 0)
     assert lost.fooled["PGD"].sum() < led.fooled["PGD"].sum()
+    assert guide_agrees(lost, given) < 0.9
 
 
 def test_the_strongest_attack_on_each_image_counts():

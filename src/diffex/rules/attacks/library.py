@@ -13,6 +13,8 @@ from diffex.base.errors import MissingPartError
 AttackName = Literal["FGSM", "PGD", "DeepFool", "Square"]
 ATTACKS: tuple[AttackName, ...] = ("FGSM", "PGD", "DeepFool", "Square")
 """One step and many steps along the gradient, the smallest change, and random squares without gradients."""
+GRADIENTS: tuple[AttackName, ...] = ("FGSM", "PGD", "DeepFool")
+"""Those that need gradients."""
 
 _BATCH = 128
 _FIRST_SQUARE = 0.8
