@@ -18,7 +18,7 @@ from diffex.explainers.rules import explain, learnt, seeing
 from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.directions import map_factors
 from diffex.explainers.rules.explain import explain_rules
-from diffex.explainers.rules.factors import latent_factors, measured_factors
+from diffex.explainers.rules.factors import latent_factors, measured_factors, pixel_reader
 from diffex.explainers.rules.flips import smallest_flips
 from diffex.explainers.rules.yardstick import find_yardstick
 from diffex.generators.tcvae import fitting
@@ -308,6 +308,14 @@ def test_rules_are_attacked_beside_the_classifier(attacked, tmp_path):
     render_report(folder)
     page = (folder / "report.html").read_text()
     assert "Accuracy kept at the same budget" in page and "sparse network" in page
+
+
+def test_attacks_read_pixels_without_the_masks_that_came_with_them(many_cells):
+    some = many_cells.subset(range(6))
+    read = pixel_reader(some, 0)(some.read())
+    np.testing.assert_array_equal(read.values, measured_factors(replace(some, has_masks=False), 0).values)
+    if some.has_masks:
+        assert (read.values != measured_factors(some, 0).values).any()
 
 
 def test_attacks_need_labels(many_cells, model):

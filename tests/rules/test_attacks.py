@@ -11,7 +11,16 @@ from diffex.base.errors import MissingPartError
 from diffex.classifiers import Classifier
 from diffex.rules.attacks import library
 from diffex.rules.attacks.library import ATTACKS, Effort, require_attacks, run_attack
-from diffex.rules.attacks.robustness import Stand, Subjects, as_dict, attack, find_budget, kept, kept_more
+from diffex.rules.attacks.robustness import (
+    Stand,
+    Subjects,
+    as_dict,
+    attack,
+    find_budget,
+    guide_agrees,
+    kept,
+    kept_more,
+)
 from diffex.rules.attacks.victim import Victim
 
 RANGE = (0.0, 255.0)
@@ -102,13 +111,31 @@ def test_budget_and_range_are_respected(stood, name):
     assert 0 <= float(found.min()) <= float(found.max()) <= 1
 
 
+class Brightness(nn.Module):
+    """Dark against bright, of any size."""
+
+    def forward(self, x):
+        above = x.flatten(1).mean(dim=1) - 0.5
+        return 9 * torch.stack([-above, above], dim=1)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 24), (3, 24, 16), (2, 4, 4)])
+@pytest.mark.parametrize("name", ATTACKS)
+def test_images_need_be_neither_square_nor_large(name, shape):
+    x = torch.rand(8, *shape, generator=torch.Generator().manual_seed(0))
+    labels = (x.flatten(1).mean(dim=1) > 0.5).long().numpy()
+    found = run_attack(name, Brightness(), x, labels, 0.05, effort=EFFORT, seed=0)
+    assert 0 < float((found - x).abs().max()) <= 0.05 + 1e-6
+
+
 def test_attacks_are_the_same_again(stood):
     given, budget, stand = stood
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before, torchs = np.random.get_state()[1].copy(), torch.random.get_rng_state()  # noqa: NPY002
     again = attack(victim(), given, budget, EFFORT, 0)
     for name in ATTACKS:
         assert torch.equal(again.pictures[name], stand.pictures[name])
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), torchs)
 
 
 class Blind(nn.Module):
@@ -144,6 +171,7 @@ def test_a_model_without_gradients_is_attacked_through_its_guide(stood):
     assert not dark.differentiable
     led = attack(Victim("dark", dark, linear()), given, budget, EFFORT, 0, others=stand.pictures)
     assert led.victim.path != stand.victim.path
+    assert guide_agrees(led, given) == 1 and guide_agrees(stand, given) is None
     np.testing.assert_array_equal(led.fooled["PGD"], stand.fooled["PGD"])
     assert led.fooled["transfer"].sum() >= stand.fooled["PGD"].sum()
     astray = nn.Sequential(nn.Conv2d(1, 2, 16), nn.Flatten())
@@ -152,6 +180,7 @@ def test_a_model_without_gradients_is_attacked_through_its_guide(stood):
     )
     lost = attack(Victim("dark", dark, other), given, budget, EFFORT, 0)
     assert lost.fooled["PGD"].sum() < led.fooled["PGD"].sum()
+    assert guide_agrees(lost, given) < 0.9
 
 
 def test_the_strongest_attack_on_each_image_counts():

@@ -66,6 +66,16 @@ def test_without_a_named_measurement_effects_stay_as_they_are():
     assert not found.slopes and not found.error.any()
 
 
+@pytest.mark.parametrize("still", ["changes", "effects"])
+def test_where_nothing_moves_nothing_leaks(still):
+    changes = 0.0 * changes_of({"area_um2": 1.0}) if still == "changes" else changes_of({"area_um2": 1.0})
+    effects = np.zeros((1, 16, 2)) if still == "effects" else np.ones((1, 16, 2))
+    checks = check_edits(changes, [LARGE], KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    found = own_effects(effects, changes, checks, UP[:1], REAL)
+    assert (found.effects == effects).all()
+    assert not found.error.any()
+
+
 def drawn(seed, scatter, heeded=5, phrases=40, named=8):
     """Edits that move all measurements a little, and a margin that also heeds what nothing measures."""
     rng = np.random.default_rng(seed)

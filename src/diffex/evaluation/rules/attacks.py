@@ -16,14 +16,13 @@ from diffex.explainers.preparing import shape_channel
 from diffex.explainers.rules.attack_run import move_factors
 from diffex.explainers.rules.attacking import Target, attack_pixels, sparse_network
 from diffex.explainers.rules.config import RuleConfig
-from diffex.explainers.rules.factors import measured_factors
+from diffex.explainers.rules.factors import pixel_reader
 from diffex.explainers.rules.seeing import see
 from diffex.generators.making import FitRequest
 from diffex.generators.model import Model
-from diffex.images import Images, images_from_arrays, sample
+from diffex.images import sample
 from diffex.rules.attacks.library import Effort
 from diffex.rules.discovery import discover
-from diffex.rules.factors import Factors
 from diffex.rules.rule_set import RuleSet
 
 _IMAGES, _QUERIES, _TWIN_STEPS = 96, 200, 400
@@ -52,7 +51,7 @@ def measure_attacks(name: str) -> Callable[[Bench], Iterator[Measured]]:
         train, test = sides(bench, name)
         classifier = the_classifier(bench, name, train)
         network = sparse_network(made.train.factors, made.train.margins, bench.seed)
-        target = Target(classifier, classifier, rules, network, _reader(train))
+        target = Target(classifier, classifier, rules, network, pixel_reader(train, shape_channel(train)))
         tests = sample(test, bench.size(_IMAGES, 24), bench.seed)
         told, pictures = attack_pixels(
             target, train, tests, bench.seed, effort=Effort(queries=bench.size(_QUERIES, 20)),
@@ -62,19 +61,6 @@ def measure_attacks(name: str) -> Callable[[Bench], Iterator[Measured]]:
         yield from _stood(name, told)
 
     return run
-
-
-def _reader(images: Images) -> Any:
-    channel = shape_channel(images)
-
-    def read(x: Any) -> Factors:
-        shown = images_from_arrays(
-            x, value_range=images.value_range, channel_names=images.channel_names,
-            pixel_size_um=images.pixel_size_um,
-        )  # fmt: skip
-        return measured_factors(shown, channel)
-
-    return read
 
 
 def _stood(name: str, told: dict[str, Any]) -> Iterator[Measured]:

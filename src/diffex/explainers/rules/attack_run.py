@@ -10,13 +10,13 @@ from diffex.base.errors import InputError
 from diffex.base.ledger import CostLedger
 from diffex.editors import LatentEditor
 from diffex.effects.matrix import Judge
-from diffex.explainers.preparing import target_index
+from diffex.explainers.preparing import shape_channel, target_index
 from diffex.explainers.rules.attacking import Studio, Target, attack_factors, attack_pixels, sparse_network
 from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.directions import map_factors
+from diffex.explainers.rules.factors import Reader, pixel_reader
 from diffex.explainers.rules.rendered_map import learn_rendered
 from diffex.explainers.rules.seeing import Seen
-from diffex.explainers.rules.stand_ins import Reader
 from diffex.explainers.rules.yardstick import find_yardstick
 from diffex.generators.model import Model
 from diffex.images import Images, sample
@@ -88,6 +88,11 @@ def attack_run(
     return {"attacks": {"pixels": pixels, "moves": moves}}, {"attacked": attacked, "moved": moved}
 
 
+def measuring(seen: Seen) -> Reader:
+    """Give the way from pixels alone to measurements, segmented in the channel that the run's are."""
+    return pixel_reader(seen.images, shape_channel(seen.images))
+
+
 def reader(seen: Seen, model: Model) -> Reader:
     """Give the way from pixels alone to the factors that formulas read.
 
@@ -104,7 +109,7 @@ def reader(seen: Seen, model: Model) -> Reader:
         Of grey values ``(n, c, h, w)``.
     """
     if seen.factors is seen.measured:
-        return seen.measure
+        return measuring(seen)
     if seen.learnt is not None:
         learnt = seen.learnt
         return lambda x: Factors(
@@ -148,17 +153,16 @@ def move_factors(
     target, rule = target_index(names, config.target), rules.of(config.target)
     fitting = sample(seen.fitting, _MEASURED, config.seed)
     assert fitting.labels is not None
-    known = find_yardstick(_read(seen.measure, fitting), fitting.labels == target, measurement)
-    read = seen.factors.columns(rule.names)
-    asked = map_factors(seen.codes[~seen.test], seen.covariance, read.rows(~seen.test))
-    margins = np.abs(rule.evaluate(read.rows(~seen.test).values))
+    measure, read = measuring(seen), reader(seen, model)
+    known = find_yardstick(_read(measure, fitting), fitting.labels == target, measurement)
+    own = seen.factors.columns(rule.names).rows(~seen.test)
+    asked = map_factors(seen.codes[~seen.test], seen.covariance, own)
+    margins = np.abs(rule.evaluate(own.values))
     sure = np.maximum(np.quantile(margins, _SURELY), _BARELY).tolist()
     editor = LatentEditor(model.generator, "fresh", None, config.seed)
-    factor_map = learn_rendered(
-        asked, sample(fitting, _RENDERED, config.seed), editor, reader(seen, model), config.seed
-    )
+    factor_map = learn_rendered(asked, sample(fitting, _RENDERED, config.seed), editor, read, config.seed)
     judge = Judge(model.classifier, tests.value_range, ledger)
-    studio = Studio(editor, judge, reader(seen, model), seen.measure, known, target)
+    studio = Studio(editor, judge, read, measure, known, target)
     found = [
         attack_factors(rule, tests, factor_map, studio, config.seed, beyond) for beyond in (_BARELY, *sure)
     ]

@@ -14,8 +14,9 @@ from diffex.editors import LatentEditor
 from diffex.effects.arrays import BoolArray, FloatArray
 from diffex.effects.matrix import Judge
 from diffex.effects.replication import replication_units
+from diffex.explainers.rules.factors import Reader
 from diffex.explainers.rules.flips import FactorMoves, smallest_flips
-from diffex.explainers.rules.stand_ins import Reader, stand_in, with_guide
+from diffex.explainers.rules.stand_ins import stand_in, with_guide
 from diffex.explainers.rules.yardstick import Yardstick
 from diffex.images import Images
 from diffex.rules.attacks.library import Effort

@@ -1,5 +1,7 @@
 """Where factors come from: measurements with units, or the latents of the generator."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LinearRegression
@@ -8,9 +10,12 @@ from torch import Tensor
 
 from diffex.effects.arrays import FloatArray
 from diffex.generators import DiffusionAutoencoder
-from diffex.images import Images
+from diffex.images import Images, images_from_arrays
 from diffex.measurements import measure, quantities
 from diffex.rules.factors import Factor, Factors
+
+Reader = Callable[[Tensor], Factors]
+"""From grey values ``(n, c, h, w)`` to factors; pixels alone count, no mask that came with them."""
 
 _CHUNK = 256
 
@@ -40,6 +45,32 @@ def measured_factors(images: Images, shape_channel: int | None = None) -> Factor
     known = quantities(images.channel_names, images.pixel_size_um)
     values = pd.concat(tables).to_numpy(dtype=np.float64)
     return Factors(tuple(Factor(q.name, q.words, q.unit) for q in known), values)
+
+
+def pixel_reader(images: Images, shape_channel: int) -> Reader:
+    """Give the way from grey values to measurements, objects segmented by these pixels alone.
+
+    Parameters
+    ----------
+    images : Images
+        Of the same form.
+    shape_channel : int
+        Where objects are segmented.
+
+    Returns
+    -------
+    callable
+        Of grey values ``(n, c, h, w)``.
+    """
+
+    def read(x: Tensor) -> Factors:
+        shown = images_from_arrays(
+            x, value_range=images.value_range, channel_names=images.channel_names,
+            pixel_size_um=images.pixel_size_um,
+        )  # fmt: skip
+        return measured_factors(shown, shape_channel)
+
+    return read
 
 
 def latent_factors(generator: DiffusionAutoencoder, codes: Tensor, measured: Factors) -> Factors:

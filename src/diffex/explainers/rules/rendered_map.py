@@ -10,7 +10,7 @@ from diffex.concepts.white_codes import ridge
 from diffex.editors import LatentEditor
 from diffex.effects.arrays import FloatArray
 from diffex.explainers.rules.directions import FactorMap
-from diffex.explainers.rules.stand_ins import Reader
+from diffex.explainers.rules.factors import Reader
 from diffex.images import Images
 
 _TURNS = 3

@@ -18,7 +18,7 @@ from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.factors import latent_factors, measured_factors
 from diffex.explainers.rules.learnt import Learnt, learn_factors
 from diffex.generators.model import Model
-from diffex.images import Images, images_from_arrays, split_by_group
+from diffex.images import Images, split_by_group
 from diffex.rules.factors import Factors
 
 _HELD_OUT = 0.33
@@ -66,14 +66,6 @@ class Seen:
     def fitting(self) -> Images:
         """The others."""
         return self.images.subset(np.flatnonzero(~self.test))
-
-    def measure(self, x: Tensor) -> Factors:
-        """Measure grey values ``(n, c, h, w)``, segmented by these pixels alone."""
-        shown = images_from_arrays(
-            x, value_range=self.images.value_range, channel_names=self.images.channel_names,
-            pixel_size_um=self.images.pixel_size_um,
-        )  # fmt: skip
-        return measured_factors(shown, shape_channel(self.images))
 
 
 def see(images: Images, model: Model, config: RuleConfig, ledger: CostLedger) -> Seen:

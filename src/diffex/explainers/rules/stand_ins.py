@@ -10,12 +10,10 @@ from torch.nn import functional
 
 from diffex.classifiers import Classifier, fit_twin
 from diffex.effects.arrays import FloatArray
+from diffex.explainers.rules.factors import Reader
 from diffex.images import Images, images_from_arrays, sample
 from diffex.rules.attacks.victim import Victim
 from diffex.rules.factors import Factors
-
-Reader = Callable[[Tensor], Factors]
-"""From grey values ``(n, c, h, w)`` to factors; pixels alone count, no mask that came with them."""
 
 _FURTHEST = 1e4
 _PATCHES = (1, 2, 4, 8, 16)

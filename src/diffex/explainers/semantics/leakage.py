@@ -63,18 +63,19 @@ def own_effects(
     Returns
     -------
     OwnEffects
-        The effects themselves where no phrase names a measurement.
+        The effects themselves where no phrase names a measurement, none that is named changes, or nothing
+        moves the margin.
     """
     from sklearn.linear_model import BayesianRidge
 
     named = np.unique(checks.column[checks.column >= 0])
-    if not len(named):
-        return OwnEffects(effects, np.zeros((len(effects), 2)), {})
     scaled = in_spreads(changes[..., named], real[:, named].std(axis=0))
     seen = (~np.isnan(effects)).sum(axis=1)  # (K, 2)
     given = np.maximum(seen, 1)
     x = np.nansum(scaled, axis=1) / given[..., None]  # (K, 2, named)
     y = np.nansum(effects, axis=1) / given
+    if not (x.any() and y.any()):
+        return OwnEffects(effects, np.zeros(seen.shape), {})
     ridge = BayesianRidge(alpha_1=0, alpha_2=0, lambda_1=0, lambda_2=0, fit_intercept=False)
     ridge.fit(x[seen > 0], y[seen > 0], sample_weight=seen[seen > 0] / seen.max())
     own = (checks.column[:, None] == named) | alike(real)[checks.column][:, named]  # (K, named)

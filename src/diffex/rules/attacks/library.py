@@ -13,8 +13,11 @@ from diffex.base.errors import MissingPartError
 AttackName = Literal["FGSM", "PGD", "DeepFool", "Square"]
 ATTACKS: tuple[AttackName, ...] = ("FGSM", "PGD", "DeepFool", "Square")
 """One step and many steps along the gradient, the smallest change, and random squares without gradients."""
+GRADIENTS: tuple[AttackName, ...] = ("FGSM", "PGD", "DeepFool")
+"""Those that need gradients."""
 
 _BATCH = 128
+_FIRST_SQUARE = 0.8
 
 
 @final
@@ -114,7 +117,7 @@ def run_attack(
     try:
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             np.random.seed(seed % 2**32)  # noqa: NPY002
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed accelerators for good
             found = _attack(name, wrapped, budget, effort).generate(pixels, wanted)
     finally:
         np.random.set_state(state)  # noqa: NPY002
@@ -135,5 +138,11 @@ def _attack(name: AttackName, wrapped: Any, budget: float, effort: Effort) -> An
     if name == "DeepFool":
         return evasion.DeepFool(wrapped, max_iter=effort.foolings, batch_size=_BATCH, verbose=False)
     return evasion.SquareAttack(
-        wrapped, eps=budget, max_iter=effort.queries, batch_size=_BATCH, verbose=False
-    )
+        wrapped, eps=budget, max_iter=effort.queries, p_init=_first_square(*wrapped.input_shape[1:]),
+        batch_size=_BATCH, verbose=False,
+    )  # fmt: skip
+
+
+def _first_square(height: int, width: int) -> float:
+    """Share of the pixels in the first square: what the paper takes, less where it would not fit inside."""
+    return min(_FIRST_SQUARE, (min(height, width) - 1) ** 2 / (height * width))

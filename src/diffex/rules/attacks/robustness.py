@@ -12,7 +12,7 @@ from torch import Tensor
 from diffex.base.progress import progress
 from diffex.effects.arrays import BoolArray, IntArray
 from diffex.effects.replication import replication_units
-from diffex.rules.attacks.library import ATTACKS, AttackName, Effort, run_attack
+from diffex.rules.attacks.library import ATTACKS, GRADIENTS, AttackName, Effort, run_attack
 from diffex.rules.attacks.victim import Victim
 from diffex.rules.fidelity import Estimate, balanced, bootstrapped
 
@@ -211,6 +211,29 @@ def kept_more(stand: Stand, than: Stand, subjects: Subjects, seed: int) -> Estim
     return _estimate(subjects, lambda rows: _kept(stand, subjects, rows) - _kept(than, subjects, rows), seed)
 
 
+def guide_agrees(stand: Stand, subjects: Subjects) -> float | None:
+    """Give how often a model's guide says what the model says: where seldom, gradients lead attacks astray.
+
+    Parameters
+    ----------
+    stand : Stand
+        How the model stood.
+    subjects : Subjects
+        The images.
+
+    Returns
+    -------
+    float or None
+        Share of the images, as they are and as attacked with gradients; None of a model that has its own.
+    """
+    victim = stand.victim
+    if victim.guide is victim.classifier:
+        return None
+    guide = Victim(victim.name, victim.guide, victim.guide)
+    x = torch.cat([subjects.x, *(stand.pictures[name] for name in GRADIENTS if name in stand.pictures)])
+    return float(np.mean(_said(victim, subjects, x) == _said(guide, subjects, x)))
+
+
 def balanced_share(labels: NDArray[np.int64], marked: BoolArray) -> float:
     """Mean over classes of the share that is marked.
 
@@ -259,10 +282,13 @@ def _scale(victim: Victim, subjects: Subjects) -> float:
     return max(float((gaps[:, 0] - gaps[:, 1]).median()), 1e-3)
 
 
-@torch.no_grad()
 def _right(victim: Victim, subjects: Subjects, x: Tensor) -> BoolArray:
-    said = victim.network(subjects.value_range, 1.0)(x).argmax(dim=1)
-    return np.asarray(said.cpu().numpy() == subjects.labels)
+    return np.asarray(_said(victim, subjects, x) == subjects.labels)
+
+
+@torch.no_grad()
+def _said(victim: Victim, subjects: Subjects, x: Tensor) -> IntArray:
+    return np.asarray(victim.network(subjects.value_range, 1.0)(x).argmax(dim=1).cpu().numpy())
 
 
 def as_dict(stands: Sequence[Stand], subjects: Subjects, seed: int) -> list[dict[str, Any]]:
@@ -280,13 +306,15 @@ def as_dict(stands: Sequence[Stand], subjects: Subjects, seed: int) -> list[dict
     Returns
     -------
     list of dict
-        ``name``, ``gradients``, ``accuracy`` (balanced, before), ``kept``, ``kept_more`` (None for the
-        first), ``worst`` and ``by_attack``: the share of accuracy kept under each attack alone.
+        ``name``, ``gradients``, ``guide_agrees`` (see there), ``accuracy`` (balanced, before), ``kept``,
+        ``kept_more`` (None for the first), ``worst`` and ``by_attack``: the share of accuracy kept under
+        each attack alone.
     """
     return [
         {
             "name": stand.victim.name,
             "gradients": stand.victim.path,
+            "guide_agrees": guide_agrees(stand, subjects),
             "accuracy": balanced_share(subjects.labels, stand.right),
             "kept": list(kept(stand, subjects, seed)),
             "kept_more": None if stand is stands[0] else list(kept_more(stand, stands[0], subjects, seed)),
