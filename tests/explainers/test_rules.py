@@ -14,6 +14,7 @@ from diffex.app.questions import CellsQuestion
 from diffex.base.errors import ClassifierError, FolderError, GateError, InputError
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier
+from diffex.editors import LatentEditor
 from diffex.effects.matrix import margin_of
 from diffex.explainers.claims import require_free_run
 from diffex.explainers.rules import explain, learnt, seeing
@@ -292,7 +293,7 @@ def attacked(many_cells, model):
     return explain_rules(many_cells, model, config(**few))
 
 
-def test_rules_are_attacked_beside_the_classifier(attacked, tmp_path):
+def test_rules_are_attacked_beside_the_classifier(attacked, model, tmp_path):
     pixels, moves = attacked.rules["attacks"]["pixels"], attacked.rules["attacks"]["moves"]
     assert [one["name"] for one in pixels["models"]] == ["classifier", "sparse network", "rules"]
     assert pixels["images"] == 16
@@ -310,6 +311,8 @@ def test_rules_are_attacked_beside_the_classifier(attacked, tmp_path):
     for move in moves:
         assert move["agreed"] <= move["images"] and 0.3 < move["accuracy"] <= 1
     assert attacked.cost["seconds"]["attacks"] > 0
+    rendered = attacked.cost["nfe"]["attacks"] / LatentEditor(model.generator).evaluations
+    assert rendered == 4 * 96 + 3 * 2 * pixels["images"]
     folder = write_run(attacked, tmp_path / "run")
     assert read_run(folder).rules["attacks"] == attacked.rules["attacks"]
     render_report(folder)

@@ -189,7 +189,8 @@ def move_factors(
     margins = np.abs(rule.evaluate(own.values))
     sure = np.maximum(np.quantile(margins, _SURELY), _BARELY).tolist()
     editor = LatentEditor(model.generator, "fresh", None, config.seed)
-    factor_map = learn_rendered(asked, sample(fitting, _RENDERED, config.seed), editor, read, config.seed)
+    shown = sample(fitting, _RENDERED, config.seed)
+    factor_map = learn_rendered(asked, shown, editor, read, config.seed, ledger)
     judge = Judge(model.classifier, tests.value_range, ledger)
     studio = Studio(editor, judge, read, measure, known, target)
     found = [
