@@ -116,7 +116,7 @@ def attack_run(
     return {"attacks": {"pixels": pixels, "moves": moves}}, {"attacked": attacked, "moved": moved}
 
 
-def measuring(seen: Seen) -> Reader:
+def _measuring(seen: Seen) -> Reader:
     """Give the way from pixels alone to measurements, segmented in the channel that the run's are."""
     return pixel_reader(seen.images, shape_channel(seen.images))
 
@@ -137,7 +137,7 @@ def reader(seen: Seen, model: Model) -> Reader:
         Of grey values ``(n, c, h, w)``.
     """
     if seen.factors is seen.measured:
-        return measuring(seen)
+        return _measuring(seen)
     if seen.learnt is not None:
         learnt = seen.learnt
         return lambda x: Factors(
@@ -182,7 +182,7 @@ def move_factors(
     target, rule = target_index(names, config.target), rules.of(config.target)
     fitting = sample(seen.fitting, _MEASURED, config.seed)
     assert fitting.labels is not None and tests.labels is not None
-    measure, read = measuring(seen), reader(seen, model)
+    measure, read = _measuring(seen), reader(seen, model)
     known = find_yardstick(_read(measure, fitting), fitting.labels == target, measurement)
     own = seen.factors.columns(rule.names).rows(~seen.test)
     asked = map_factors(seen.codes[~seen.test], seen.covariance, own)
