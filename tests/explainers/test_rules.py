@@ -12,9 +12,13 @@ from diffex import RuleExplainer
 from diffex.app.listing import list_cells, orders_of
 from diffex.app.questions import CellsQuestion
 from diffex.base.errors import ClassifierError, FolderError, GateError, InputError
+from diffex.base.ledger import CostLedger
+from diffex.classifiers import Classifier
+from diffex.editors import LatentEditor
 from diffex.effects.matrix import margin_of
 from diffex.explainers.claims import require_free_run
 from diffex.explainers.rules import explain, learnt, seeing
+from diffex.explainers.rules.attack_run import move_factors, require_both_sides
 from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.directions import map_factors
 from diffex.explainers.rules.explain import explain_rules
@@ -289,7 +293,7 @@ def attacked(many_cells, model):
     return explain_rules(many_cells, model, config(**few))
 
 
-def test_rules_are_attacked_beside_the_classifier(attacked, tmp_path):
+def test_rules_are_attacked_beside_the_classifier(attacked, model, tmp_path):
     pixels, moves = attacked.rules["attacks"]["pixels"], attacked.rules["attacks"]["moves"]
     assert [one["name"] for one in pixels["models"]] == ["classifier", "sparse network", "rules"]
     assert pixels["images"] == 16
@@ -299,15 +303,21 @@ def test_rules_are_attacked_beside_the_classifier(attacked, tmp_path):
     for one in others:
         assert one["kept"][0] <= min(one["by_attack"].values()) + 1e-9
         assert one["kept_more"][0] == pytest.approx(one["kept"][0] - first["kept"][0])
+        assert 0 <= one["guide_agrees"] <= 1
+    assert first["guide_agrees"] is None
     shown = attacked.examples["attacked"]
     assert np.abs(shown[1:] - shown[0]).max() <= pixels["grey_levels"] + 1e-3
     assert moves[0]["beyond"] <= moves[1]["beyond"]
+    for move in moves:
+        assert move["agreed"] <= move["images"] and 0.3 < move["accuracy"] <= 1
     assert attacked.cost["seconds"]["attacks"] > 0
+    rendered = attacked.cost["nfe"]["attacks"] / LatentEditor(model.generator).evaluations
+    assert rendered == 4 * 96 + 3 * 2 * pixels["images"]
     folder = write_run(attacked, tmp_path / "run")
     assert read_run(folder).rules["attacks"] == attacked.rules["attacks"]
     render_report(folder)
     page = (folder / "report.html").read_text()
-    assert "Accuracy kept at the same budget" in page and "sparse network" in page
+    assert "accuracy that each model keeps at the same budget" in page and "sparse network" in page
 
 
 def test_attacks_read_pixels_without_the_masks_that_came_with_them(many_cells):
@@ -316,6 +326,38 @@ def test_attacks_read_pixels_without_the_masks_that_came_with_them(many_cells):
     np.testing.assert_array_equal(read.values, measured_factors(replace(some, has_masks=False), 0).values)
     if some.has_masks:
         assert (read.values != measured_factors(some, 0).values).any()
+
+
+def test_attacks_need_the_target_and_another_class_on_both_sides(many_cells, model):
+    seen = seeing.see(many_cells, model, config(), CostLedger())
+    require_both_sides(seen, 1, "treated")
+    labels = np.where(seen.test, 0, many_cells.labels)
+    lacking = replace(seen, images=replace(many_cells, labels=labels))
+    with pytest.raises(InputError, match=r"--attacks got \d+ images that test rules, 0 of them 'treated'"):
+        require_both_sides(lacking, 1, "treated")
+    with pytest.raises(InputError, match=r"--attacks got (\d+) images that test rules, \1 of them 'control'"):
+        require_both_sides(lacking, 0, "control")
+
+
+def stubborn(card, says):
+    logits = torch.where(torch.arange(2) == says, 1.0, -1.0)
+    return Classifier.wrap(
+        lambda x: logits.repeat(len(x), 1), class_names=card.class_names, size=card.size,
+        channels=card.channels, value_range=card.value_range, mean=card.mean, std=card.std,
+    )  # fmt: skip
+
+
+def test_a_classifier_that_never_changes_its_mind_follows_no_flip(ruled, many_cells, model):
+    """Where it contradicts the rule from the start it does not count as flipped."""
+    ledger, rules = CostLedger(), RuleSet.from_dict(ruled.rules)
+    seen = seeing.see(many_cells, model, config(), ledger)
+    tests, agreed = seen.tests.subset(range(24)), 0
+    for says in range(2):
+        judged = replace(model, classifier=stubborn(model.classifier.card, says))
+        told, _ = move_factors(seen, tests, judged, rules, config(), ledger)
+        assert all(one["classifier"] is None or one["classifier"][0] == 0 for one in told)
+        agreed += told[0]["agreed"]
+    assert agreed == round(told[0]["flipped"] * told[0]["images"]) > 0
 
 
 def test_attacks_need_labels(many_cells, model):

@@ -39,14 +39,16 @@ def ruled(changed, explanation):
         "disagreements": {"count": 3, "images": 32, "cells": [cell]},
         "attacks": {
             "pixels": {"budget": 0.015, "grey_levels": 3.8, "images": 96, "unit": "groups", "models": [
-                {"name": "classifier", "gradients": "its own", "accuracy": 0.97, "kept": [0.48, 0.4, 0.6],
-                 "kept_more": None, "worst": "PGD", "by_attack": {"PGD": 0.48}, "half_kept_at": 0.015},
-                {"name": "rules", "gradients": "of a network", "accuracy": 0.92, "kept": [0.97, 0.9, 1.0],
-                 "kept_more": [0.49, 0.4, 0.6], "worst": "FGSM", "by_attack": {"FGSM": 0.97, "PGD": 1.0},
-                 "half_kept_at": 0.2},
+                {"name": "classifier", "gradients": "its own", "guide_agrees": None, "accuracy": 0.97,
+                 "kept": [0.48, 0.4, 0.6], "kept_more": None, "worst": "PGD", "by_attack": {"PGD": 0.48},
+                 "half_kept_at": 0.015},
+                {"name": "rules", "gradients": "of a network", "guide_agrees": 0.9, "accuracy": 0.92,
+                 "kept": [0.97, 0.9, 1.0], "kept_more": [0.49, 0.4, 0.6], "worst": "FGSM",
+                 "by_attack": {"FGSM": 0.97, "PGD": 1.0}, "half_kept_at": 1.0},
             ]},
             "moves": [{"measurement": "area", "unit": "um2", "threshold": 50.0, "images": 90, "flipped": 1.0,
-                       "confirmed": [0.83, 0.7, 1.0], "classifier": [0.86, 0.7, 1.0], "beyond": 4.3}],
+                       "confirmed": [0.83, 0.7, 1.0], "agreed": 88, "classifier": [0.86, 0.7, 1.0],
+                       "beyond": 4.3, "accuracy": 0.91}],
         },
     }  # fmt: skip
     shown = explanation.examples
@@ -77,8 +79,11 @@ def test_says_the_rule_and_how_far_to_trust_it(report, ruled):
     for words in (
         "The rule in place of the network", "positive where this is above 0", "area of the nucleus", "93 %",
         "2 formulas: accuracy against size", "61 %", "RigL, density 0.1", "3 of 32 held-out images",
-        "=1+1.tif", "96 held-out images, each pixel changed by at most 3.8", "49 % (40 to 60)",
-        "of the pictures, measured anew, 83 % (70 to 100)", "against the rules",
+        "=1+1.tif", "96 held-out images, each pixel changed by at most 3.8", "49 (40 to 60)",
+        "of the pictures, measured anew, 83 % (70 to 100)", "against the rules", "which agrees in 90 %",
+        "half of its accuracy under PGD", "better attacks may leave it less", "not reached",
+        "above or below 50.0 um2: by itself it tells positive on held-out images", "accuracy of 91 %",
+        "of the 88 that the classifier puts where the rule does before the move, it puts 86 % (70 to 100)",
     ):  # fmt: skip
         assert words in text, words
 

@@ -29,7 +29,9 @@ def rules(
     nodes: Annotated[int, typer.Option(min=5, help="Nodes of the largest formula.")] = 20,
     attacks: Annotated[
         bool,
-        typer.Option("--attacks", help="Attack rules and classifier too: minutes; needs diffex[attacks]."),
+        typer.Option(
+            "--attacks", help="Attack rules and classifier too: minutes; needs labels and diffex[attacks]."
+        ),
     ] = False,
     classifier: ClassifierAddress = None,
     force: Force = False,

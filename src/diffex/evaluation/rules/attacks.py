@@ -81,7 +81,13 @@ def _stood(name: str, told: dict[str, Any]) -> Iterator[Measured]:
 
 def _words(one: dict[str, Any]) -> str:
     alone = ", ".join(f"{attack} {share:.2f}" for attack, share in one["by_attack"].items())
-    return f"balanced accuracy {one['accuracy']:.3f}; gradients {one['gradients']}; kept under each: {alone}"
+    guided = f"gradients {one['gradients']}{_agreeing(one)}"
+    return f"balanced accuracy {one['accuracy']:.3f}; {guided}; kept under each: {alone}"
+
+
+def _agreeing(one: dict[str, Any]) -> str:
+    agrees = one["guide_agrees"]
+    return "" if agrees is None else f", which agrees in {100 * agrees:.0f} %"
 
 
 def measure_moves(name: str) -> Callable[[Bench], Iterator[Measured]]:
@@ -142,9 +148,10 @@ def moved_rows(bench: Bench, name: str, model: Model) -> Iterator[Measured]:
     for told in found:
         sure = f"by {told['beyond']:.2g} logits"
         note = (
-            f"{told['measurement']}, threshold {told['threshold']:.3g}; {told['images']} images, a move "
-            f"found for {100 * told['flipped']:.0f} %; the black box agrees in "
-            f"{_percent(told['classifier'])}; "
+            f"{told['measurement']}, threshold {told['threshold']:.3g} (balanced accuracy "
+            f"{told['accuracy']:.3f}); {told['images']} images, a move found for "
+            f"{100 * told['flipped']:.0f} %; of {told['agreed']} that the black box tells as the rule does, "
+            f"it tells {_percent(told['classifier'])} otherwise when moved; "
             f"{rules.of(target).expression}" + ("" if model.passed else "; the model fails a gate")
         )
         what = f"{name}: factor-space flips {sure} confirmed by measurement"

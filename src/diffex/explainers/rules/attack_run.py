@@ -22,6 +22,7 @@ from diffex.generators.model import Model
 from diffex.images import Images, sample
 from diffex.rules.attacks.library import Effort, require_attacks
 from diffex.rules.factors import Factors
+from diffex.rules.fidelity import balanced
 from diffex.rules.rule_set import RuleSet
 
 _MEASURED, _RENDERED = 600, 96
@@ -49,6 +50,33 @@ def require_attackable(images: Images) -> None:
             "--attacks got images without labels of at least two classes, which accuracy under attack needs: "
             "give labelled images, or leave --attacks out."
         )
+
+
+def require_both_sides(seen: Seen, target: int, name: str) -> None:
+    """Refuse a split of which a side lacks the target, or what it is told from.
+
+    Parameters
+    ----------
+    seen : Seen
+        Labelled images, divided.
+    target : int
+        Index of the class.
+    name : str
+        Of the class.
+
+    Raises
+    ------
+    InputError
+        If a side has the target alone, or not at all.
+    """
+    for images, what in ((seen.fitting, "find"), (seen.tests, "test")):
+        assert images.labels is not None
+        of_class = int((images.labels == target).sum())
+        if of_class in {0, len(images)}:
+            raise InputError(
+                f"--attacks got {len(images)} images that {what} rules, {of_class} of them {name!r}, "
+                "expected this class and another among them: add images or groups, or leave --attacks out."
+            )
 
 
 def attack_run(
@@ -88,7 +116,7 @@ def attack_run(
     return {"attacks": {"pixels": pixels, "moves": moves}}, {"attacked": attacked, "moved": moved}
 
 
-def measuring(seen: Seen) -> Reader:
+def _measuring(seen: Seen) -> Reader:
     """Give the way from pixels alone to measurements, segmented in the channel that the run's are."""
     return pixel_reader(seen.images, shape_channel(seen.images))
 
@@ -109,7 +137,7 @@ def reader(seen: Seen, model: Model) -> Reader:
         Of grey values ``(n, c, h, w)``.
     """
     if seen.factors is seen.measured:
-        return measuring(seen)
+        return _measuring(seen)
     if seen.learnt is not None:
         learnt = seen.learnt
         return lambda x: Factors(
@@ -131,7 +159,7 @@ def move_factors(
     seen : Seen
         Images and factors.
     tests : Images
-        Some that no rule was found on.
+        Labelled; no rule was found on them.
     model : Model
         Generator and classifier.
     rules : RuleSet
@@ -147,26 +175,30 @@ def move_factors(
     -------
     (list of dict, ndarray of shape (2, m, c, h, w))
         What `attack_factors` tells, three times: by half a logit, by the margin that nine of ten real images
-        exceed, and by the median margin; pictures of the last.
+        exceed, and by the median margin; with ``accuracy``, the balanced one of the yardstick on `tests` as
+        they are; pictures of the last.
     """
     names = model.classifier.card.class_names
     target, rule = target_index(names, config.target), rules.of(config.target)
     fitting = sample(seen.fitting, _MEASURED, config.seed)
-    assert fitting.labels is not None
-    measure, read = measuring(seen), reader(seen, model)
+    assert fitting.labels is not None and tests.labels is not None
+    measure, read = _measuring(seen), reader(seen, model)
     known = find_yardstick(_read(measure, fitting), fitting.labels == target, measurement)
     own = seen.factors.columns(rule.names).rows(~seen.test)
     asked = map_factors(seen.codes[~seen.test], seen.covariance, own)
     margins = np.abs(rule.evaluate(own.values))
     sure = np.maximum(np.quantile(margins, _SURELY), _BARELY).tolist()
     editor = LatentEditor(model.generator, "fresh", None, config.seed)
-    factor_map = learn_rendered(asked, sample(fitting, _RENDERED, config.seed), editor, read, config.seed)
+    shown = sample(fitting, _RENDERED, config.seed)
+    factor_map = learn_rendered(asked, shown, editor, read, config.seed, ledger)
     judge = Judge(model.classifier, tests.value_range, ledger)
     studio = Studio(editor, judge, read, measure, known, target)
     found = [
         attack_factors(rule, tests, factor_map, studio, config.seed, beyond) for beyond in (_BARELY, *sure)
     ]
-    return [told for told, _ in found], found[-1][1]
+    told_apart = known.tells(_read(measure, tests)).astype(np.int64)
+    accuracy = balanced((tests.labels == target).astype(np.int64), told_apart)
+    return [{**told, "accuracy": accuracy} for told, _ in found], found[-1][1]
 
 
 def _read(read: Reader, images: Images) -> Factors:

@@ -210,9 +210,10 @@ def attack_factors(
     -------
     (dict, ndarray of shape (2, m, c, h, w))
         ``measurement``, ``unit``, ``threshold``, ``images`` (those whose null edit the yardstick puts where
-        the rule does), ``flipped`` (share of them for which a move was found), ``confirmed`` and
-        ``classifier`` (share of pictures that yardstick and classifier put on the other side, with 95 %
-        intervals), ``beyond``; some null edits, and the same moved.
+        the rule does), ``flipped`` (share of them for which a move was found), ``confirmed`` (share of their
+        pictures that the yardstick puts on the other side, with a 95 % interval), ``agreed`` (how many of
+        these null edits the classifier too puts where the rule does) and ``classifier`` (share of these that
+        it then puts on the other side), ``beyond``; some null edits, and the same moved.
     """
     editor, yardstick, read = studio.editor, studio.yardstick, studio.measure
     inversion = editor.invert(images.read(), images.ids)
@@ -224,7 +225,8 @@ def attack_factors(
     was = rule.evaluate(own.values) > 0
     eligible = yardstick.tells(read(null)) == was
     rows = np.flatnonzero(eligible & moves.flips)
-    said = studio.judge.logits(moved).argmax(axis=1) == studio.target
+    at_first, then = (studio.judge.logits(x).argmax(axis=1) == studio.target for x in (null, moved))
+    agreed = rows[at_first[rows] == was[rows]]
     told = {
         "measurement": yardstick.factor.words,
         "unit": yardstick.factor.unit,
@@ -232,7 +234,8 @@ def attack_factors(
         "images": int(eligible.sum()),
         "flipped": float(len(rows) / max(1, eligible.sum())),
         "confirmed": _share((yardstick.tells(read(moved)) != was)[rows], images, rows, seed),
-        "classifier": _share((said != was)[rows], images, rows, seed),
+        "agreed": len(agreed),
+        "classifier": _share((then != was)[agreed], images, agreed, seed),
         "beyond": beyond,
     }
     shown = rows[:: max(1, len(rows) // _SHOWN)][:_SHOWN]

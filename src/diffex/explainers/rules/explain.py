@@ -18,7 +18,7 @@ from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import Judge
 from diffex.explainers.attributes import explain_concepts
 from diffex.explainers.preparing import target_index
-from diffex.explainers.rules.attack_run import attack_run, require_attackable
+from diffex.explainers.rules.attack_run import attack_run, require_attackable, require_both_sides
 from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.directions import KIND, FactorMap, map_factors
 from diffex.explainers.rules.disagreements import disagreements
@@ -80,6 +80,8 @@ def explain_rules(images: Images, model: Model, config: RuleConfig) -> Explanati
     if config.attacks:
         require_attackable(images)
     seen = see(images, model, config, ledger)
+    if config.attacks:
+        require_both_sides(seen, target, config.target)
     test, factors, margins, learnt = seen.test, seen.factors, seen.margins, seen.learnt
     with ledger.timed("rules"):
         groups = None if images.groups is None else images.groups[~test]

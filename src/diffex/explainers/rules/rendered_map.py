@@ -6,6 +6,7 @@ from typing import final
 import numpy as np
 import torch
 
+from diffex.base.ledger import CostLedger
 from diffex.concepts.white_codes import ridge
 from diffex.editors import LatentEditor
 from diffex.effects.arrays import FloatArray
@@ -52,7 +53,7 @@ class RenderedMap:
 
 
 def learn_rendered(
-    asked: FactorMap, images: Images, editor: LatentEditor, read: Reader, seed: int
+    asked: FactorMap, images: Images, editor: LatentEditor, read: Reader, seed: int, ledger: CostLedger
 ) -> RenderedMap:
     """Move images of the fitting side to the factors of others, render, and measure.
 
@@ -68,6 +69,8 @@ def learn_rendered(
         Pixels to the factors, among others.
     seed : int
         Of who is moved to whom.
+    ledger : CostLedger
+        The account.
 
     Returns
     -------
@@ -86,6 +89,7 @@ def learn_rendered(
         got = read(editor.render(inversion, moved)).columns(names).values
         rows.append(_features(asked, centre, codes, moves))
         shown.append((got - null) / scale)
+    ledger.count("attacks", (1 + _TURNS) * len(images) * editor.evaluations)
     return RenderedMap(asked, centre, ridge(np.concatenate(rows), np.concatenate(shown)))
 
 
