@@ -77,7 +77,8 @@ def own_effects(
     if not (x.any() and y.any()):
         return OwnEffects(effects, np.zeros(seen.shape), {})
     ridge = BayesianRidge(alpha_1=0, alpha_2=0, lambda_1=0, lambda_2=0, fit_intercept=False)
-    ridge.fit(x[seen > 0], y[seen > 0], sample_weight=seen[seen > 0] / seen.max())
+    rows = seen > 0
+    ridge.fit(x[rows], y[rows], sample_weight=seen[rows] / seen[rows].mean())
     own = (checks.column[:, None] == named) | alike(real)[checks.column][:, named]  # (K, named)
     leak = np.where(own[:, None], 0.0, ridge.coef_)  # (K, 1, named)
     error = np.zeros(seen.shape)
@@ -86,7 +87,9 @@ def own_effects(
         of_slopes = np.einsum("ksi,ij,ksj->ks", beside, ridge.sigma_, beside)
         fitted = len(named) - ridge.lambda_ * np.trace(ridge.sigma_)
         count = _lines(checks.column, rises)
-        error = np.sqrt((1 / ridge.alpha_ + of_slopes) * count / max(count - fitted, 1.0))
+        # The fit divided its squares by rows less what was fitted; lines are fewer than rows.
+        fewer = (1 - fitted / rows.sum()) * count / max(count - fitted, 1.0)
+        error = np.sqrt((1 / ridge.alpha_ + of_slopes) * fewer)
     slopes = dict(zip(named.tolist(), ridge.coef_.tolist(), strict=True))
     return OwnEffects(effects - (scaled * leak[:, None]).sum(-1), error, slopes)
 
