@@ -11,9 +11,9 @@ from diffex.evaluation.peers.style_search import StyleEdits, style_matrix, style
 from diffex.evaluation.peers.stylex import Critic, Stylex
 from diffex.evaluation.peers.stylex_training import StylexConfig, StylexTask, kept_stylex
 from diffex.evaluation.rows import REPORTED
-from diffex.evaluation.semantics.coverage import GAN, coverage_rows
+from diffex.evaluation.semantics.coverage import against, peer_calls, scored
 from diffex.evaluation.semantics.found_factors import Called, coverage, sign_tested
-from diffex.evaluation.semantics.gan_peer import fidelity, shipped_cpu_seconds
+from diffex.evaluation.semantics.gan_peer import Moved, fidelity, shipped_cpu_seconds
 from diffex.evaluation.semantics.regions import (
     COMPARTMENTS,
     both_maps,
@@ -21,7 +21,6 @@ from diffex.evaluation.semantics.regions import (
     region_coverage,
 )
 from diffex.evaluation.suite import choose
-from diffex.evaluation.truth.explainers import OURS
 from diffex.evaluation.truth.scene import Scene
 from diffex.evaluation.truth.subjects import Subjects
 from diffex.images.planted_factors import FACTORS, factor_index
@@ -164,15 +163,23 @@ def test_cost_of_the_shipped_training_is_estimated(made, cells):
     assert shipped_cpu_seconds(made, list(made.voices.values()), cells) > 0
 
 
-def test_rows_compare_with_every_peer(made):
-    scores = {OURS: np.array([1.0, 0.9]), "peer": np.array([0.5, 0.4])}
-    rules = ("every coordinate whose sign test passes", "AttFind's ten")
-    scores |= {f"{GAN}, {rule}": np.array([0.5, 0.45]) for rule in rules}
-    rows = list(coverage_rows(scores, {OURS: 7.0, "peer": 3.0}, made, 0))
-    assert rows[0].value == pytest.approx(0.95)
-    assert rows[0].target == ">= 0.9"
-    minus = next(row for row in rows if row.what.endswith("ours minus peer"))
+def test_rows_compare_with_a_peer():
+    ours, theirs = np.array([1.0, 0.9]), np.array([0.5, 0.4])
+    first, minus = against(ours, "peer", theirs, "3 edits called", 0)
+    assert first.value == pytest.approx(0.45)
+    assert first.target == REPORTED
     assert minus.value == pytest.approx(0.5)
     assert minus.holds
-    assert rows[-1].value == pytest.approx(2.0)
-    assert rows[-1].target == REPORTED
+    assert not list(against(theirs, "peer", ours, "", 0))[1].holds
+
+
+def test_peers_call_by_two_rules(made):
+    random = np.random.default_rng(0)
+    factors, margins = np.zeros((10, 3, 2, 12)), 0.01 * random.standard_normal((10, 3, 2))
+    factors[:, 0, 0, 0], factors[:, 0, 1, 0], margins[:, 0, 0] = 1.0, -1.0, 2.0
+    logits = np.stack([np.zeros_like(margins), margins], axis=-1)
+    moves = Moved(factors, dict.fromkeys("ab", logits), dict.fromkeys("ab", np.zeros((10, 2))))
+    called = peer_calls("peer", moves, made)
+    assert list(called) == ["peer, every coordinate whose sign test passes", "peer, AttFind's ten"]
+    for one in called.values():
+        assert scored(one, made) == pytest.approx([0.5, 0.5])

@@ -80,11 +80,12 @@ class StyleGenerator(nn.Module):
         super().__init__()
         widths = _WIDTHS[: int(math.log2(side // _PATCH // START)) + 1]
         self.start = nn.Linear(latents, widths[0] * START**2)
-        convs, before = [], widths[0]
+        convs: list[ModulatedConv] = []
+        before = widths[0]
         for level, width in enumerate(widths):
-            for first in (True, False)[level == 0 :]:
-                convs.append(ModulatedConv(before if first else width, width, START * 2**level, len(convs)))
-            before = width
+            for _ in range(1 if level == 0 else 2):
+                convs.append(ModulatedConv(before, width, START * 2**level, len(convs)))
+                before = width
         self.convs = nn.ModuleList(convs)
         self.counts = [*(conv.weight.shape[1] for conv in convs), before]
         self.affine = nn.Linear(latents, sum(self.counts))
@@ -95,7 +96,7 @@ class StyleGenerator(nn.Module):
 
     def forward(self, w: Tensor, styles: Tensor, noise: torch.Generator | None = None) -> Tensor:
         """Render w ``(n, latents)`` with styles ``(n, K)``, by default those of `affine`."""
-        parts = styles.split(self.counts, dim=1)
+        parts = torch.split(styles, self.counts, dim=1)
         x = self.start(w).view(len(w), -1, START, START)
         for conv, style in zip(self.convs, parts, strict=False):
             side = conv.get_buffer("noise").shape[-1]

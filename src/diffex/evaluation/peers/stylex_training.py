@@ -280,7 +280,8 @@ def _fit(
 ) -> None:
     pixels = torch.cat([x.half() for _, x in images.batches(_READ)])
     started = time.process_time()
-    said = torch.cat([margins_said(voices, x.float(), images.value_range).cpu() for x in pixels.split(_READ)])
+    parts = (pixels[start : start + _READ].float() for start in range(0, len(pixels), _READ))
+    said = torch.cat([margins_said(voices, x, images.value_range).cpu() for x in parts])
     scale = LogitScale(said.mean(0), said.std(0).clamp_min(1e-3))
     told = _told(scale, said)
 

@@ -10,7 +10,7 @@ from diffex.base.ledger import CostLedger
 from diffex.classifiers.margins import probabilities
 from diffex.concepts import Concept
 from diffex.editors import LatentEditor
-from diffex.effects.arrays import SIGNS, FloatArray
+from diffex.effects.arrays import SIGNS, FloatArray, IntArray
 from diffex.effects.matrix import Judge, effect_matrix, margin_of
 from diffex.effects.search import Found
 from diffex.effects.strengths import calibrate
@@ -49,7 +49,8 @@ GRADED = 6
 
 GAN = "StylEx"
 _LATENTS = "latents of the autoencoder"
-_TESTED, _SEARCHED = "every coordinate whose sign test passes", "AttFind's ten"
+_RULES = ("every coordinate whose sign test passes", "AttFind's ten")
+_WHAT = "coverage of active factors"
 _MOST = 10
 _SHOWN = 6
 
@@ -65,30 +66,29 @@ def measure_coverage(bench: Bench) -> Iterator[Measured]:
     Yields
     ------
     Measured
-        What the GAN peer is worth; coverage of ours and of peers; paired differences.
+        Coverage of ours and of peers, with paired differences; what the GAN peer is worth.
     """
     made = subjects(bench, bench.size(GRADED, 1))
     pool = rendered_pool(bench, made, {})
-    trained = trained_peer(bench, made)
-    theirs, own = both_fidelities(bench, made, trained, pool)
-    _picture(bench, pool.cells, theirs, own)
-    yield from _fidelity_rows(theirs, own)
-    yield _cost_row(made, trained, pool.cells)
+    called = {OURS: {name: our_calls(pool, name, made.target, bench.seed) for name in made.voices}}
+    ours = scored(called[OURS], made)
+    yield _our_row(ours, called[OURS], made, bench.seed)
+    for label, theirs in _saliency_scores(bench, made).items():
+        yield from against(ours, label, theirs, "signs are not asked for", bench.seed)
     some = pool.cells.subset(np.arange(bench.size(24, 6)))
-    moves = {GAN: style_moves(bench, made, trained, some), _LATENTS: latent_moves(bench, made, pool, some)}
-    called = {name: called_by(bench, made, pool, moves, name) for name in made.voices}
-    scores = {
-        label: [coverage(called[n][label].signs(), made.truth.effects(n), made.active(n)) for n in called]
-        for label in next(iter(called.values()))
-    }
-    scores |= _saliency_scores(bench, made)
+    called |= peer_calls(_LATENTS, latent_moves(bench, made, pool, some), made)
+    trained = trained_peer(bench, made)
+    called |= peer_calls(GAN, style_moves(bench, made, trained, some), made)
     _write(bench, made, called)
-    counts = {
-        k: float(np.mean([len(one[k].effects) for one in called.values()]))
-        for k in scores
-        if k in called["linear"]
-    }
-    yield from coverage_rows({k: np.array(v) for k, v in scores.items()}, counts, made, bench.seed)
+    for label in [one for one in called if one != OURS]:
+        note = f"{_mean_calls(called[label]):.0f} edits called"
+        yield from against(ours, label, scored(called[label], made), note, bench.seed)
+    for rule in _RULES:
+        yield _ratio_row(ours, f"{GAN}, {rule}", scored(called[f"{GAN}, {rule}"], made), bench.seed)
+    peer, own = both_fidelities(bench, made, trained, pool)
+    _picture(bench, pool.cells, peer, own)
+    yield from _fidelity_rows(peer, own)
+    yield _cost_row(made, trained, pool.cells)
 
 
 def latent_moves(bench: Bench, made: Subjects, pool: Pool, cells: Images) -> Moved:
@@ -130,36 +130,59 @@ def latent_moves(bench: Bench, made: Subjects, pool: Pool, cells: Images) -> Mov
     return moved(made, kept["plain"].numpy(), kept["edits"].numpy(), columns)
 
 
-def called_by(
-    bench: Bench, made: Subjects, pool: Pool, moves: Mapping[str, Moved], name: str
-) -> dict[str, Called]:
-    """List what every explainer that edits calls of one classifier.
+def our_calls(pool: Pool, name: str, target: int, seed: int) -> Called:
+    """List what our explanation of one classifier calls: all its significant attributes.
 
     Parameters
     ----------
-    bench : Bench
-        Its seed.
-    made : Subjects
-        Classifiers.
     pool : Pool
-        What ours chooses from.
-    moves : mapping of str to Moved
-        Of the peers, by generator.
+        What it chooses from.
     name : str
         Of the classifier.
+    target : int
+        Index of the class.
+    seed : int
+        Of the halves and the null.
 
     Returns
     -------
-    dict of str to Called
-        Ours: all significant rows. Peers: ten by AttFind as published, and all that a sign test lets through.
+    Called
+        One sign of each attribute.
     """
-    ours = explanation(pool, name, made.target, bench.seed)
-    edits = edits_of(pool, name, made.target, ours.columns)
-    found = {OURS: Called(edits.factors.mean(axis=0), ours.weights)}
-    for label, one in moves.items():
-        found[f"{label}, {_TESTED}"] = _tested(one, name, made.target)
-        found[f"{label}, {_SEARCHED}"] = _searched(one, name, made.target)
-    return found
+    ours = explanation(pool, name, target, seed)
+    changes = edits_of(pool, name, target, ours.columns).factors.mean(axis=0)
+    return Called(changes, ours.weights)
+
+
+def peer_calls(label: str, moves: Moved, made: Subjects) -> dict[str, dict[str, Called]]:
+    """List what a search of single coordinates calls of every classifier, by either rule.
+
+    Parameters
+    ----------
+    label : str
+        Whose coordinates.
+    moves : Moved
+        What their edits did.
+    made : Subjects
+        Classifiers.
+
+    Returns
+    -------
+    dict of str to dict of str to Called
+        By label and rule, then by classifier: all that a sign test lets through, and AttFind's ten.
+    """
+    calls = dict(zip(_RULES, (_tested, _searched), strict=True))
+    return {
+        f"{label}, {rule}": {name: call(moves, name, made.target) for name in made.voices}
+        for rule, call in calls.items()
+    }
+
+
+def scored(called: Mapping[str, Called], made: Subjects) -> FloatArray:
+    """Give the coverage of every classifier's active factors, ``(classifiers,)``."""
+    return np.array(
+        [coverage(one.signs(), made.truth.effects(name), made.active(name)) for name, one in called.items()]
+    )
 
 
 def _tested(one: Moved, name: str, target: int) -> Called:
@@ -183,62 +206,60 @@ def _chances(logits: FloatArray) -> FloatArray:
     return np.asarray(probabilities(flat).numpy().reshape(logits.shape))
 
 
-def _saliency_scores(bench: Bench, made: Subjects) -> dict[str, list[float]]:
+def _saliency_scores(bench: Bench, made: Subjects) -> dict[str, FloatArray]:
     cells = mapped_cells(bench)
     labels = ("Grad-CAM, all factors of a named region", "Grad-CAM, one factor of a named region")
-    pairs = []
-    for name, voice in made.voices.items():
-        named = named_compartments(both_maps(voice, cells), cells)
-        pairs.append(region_coverage(named, made.active(name)))
-    return {label: [pair[k] for pair in pairs] for k, label in enumerate(labels)}
+    pairs = [
+        region_coverage(named_compartments(both_maps(voice, cells), cells), made.active(name))
+        for name, voice in made.voices.items()
+    ]
+    return dict(zip(labels, np.array(pairs).T, strict=True))
 
 
-def coverage_rows(
-    scores: Mapping[str, FloatArray], counts: Mapping[str, float], made: Subjects, seed: int
-) -> Iterator[Measured]:
-    """Give coverage, differences and the ratio to the GAN peer, resampling classifiers.
+def _mean_calls(called: Mapping[str, Called]) -> float:
+    return float(np.mean([len(one.effects) for one in called.values()]))
+
+
+def _our_row(ours: FloatArray, called: Mapping[str, Called], made: Subjects, seed: int) -> Measured:
+    active = {name: int(made.active(name).sum()) for name in called}
+    each = zip(active.items(), ours, strict=True)
+    found = "; ".join(f"{name} {score * count:.0f} of {count}" for (name, count), score in each)
+    value, note = bootstrap_mean(ours, seed), f"{_mean_calls(called):.0f} attributes called; {found}"
+    return Measured("S6", f"{_WHAT}: ours", value[0], ">= 0.9", *value[1:], note=note)
+
+
+def against(ours: FloatArray, label: str, theirs: FloatArray, note: str, seed: int) -> Iterator[Measured]:
+    """Give a peer's coverage, and ours minus it, resampling classifiers.
 
     Parameters
     ----------
-    scores : mapping of str to ndarray of shape (classifiers,)
-        By explainer, ours among them.
-    counts : mapping of str to float
-        Edits called, mean over classifiers.
-    made : Subjects
-        Names the classifiers.
+    ours, theirs : ndarray, shape (classifiers,)
+        Of the same classifiers.
+    label : str
+        Of the peer.
+    note : str
+        Of the peer's own row.
     seed : int
         Of the bootstrap.
 
     Yields
     ------
     Measured
-        Ours first.
+        Two rows.
     """
-    ours, what = scores[OURS], "coverage of active factors"
-    value = bootstrap_mean(ours, seed)
-    note = "; ".join(
-        f"{name} {score * made.active(name).sum():.0f}/{made.active(name).sum()}"
-        for name, score in zip(made.voices, ours, strict=True)
-    )
-    note = f"{counts[OURS]:.0f} attributes called; {note}"
-    yield Measured("S6", f"{what}: ours", value[0], ">= 0.9", *value[1:], note=note)
-    for peer, theirs in scores.items():
-        if peer == OURS:
-            continue
-        value = bootstrap_mean(theirs, seed)
-        note = f"{counts[peer]:.0f} edits called" if peer in counts else "signs are not asked for"
-        yield Measured("S6", f"{what}: {peer}", value[0], REPORTED, *value[1:], note=note)
-        value = bootstrap_mean(ours - theirs, seed)
-        yield Measured("S6", f"{what}: ours minus {peer}", value[0], "> 0", *value[1:],
-                       note=f"paired, {len(ours)} classifiers", holds=value[1] > 0)  # fmt: skip
-    for rule in (_TESTED, _SEARCHED):
-        theirs = scores[f"{GAN}, {rule}"]
+    value = bootstrap_mean(theirs, seed)
+    yield Measured("S6", f"{_WHAT}: {label}", value[0], REPORTED, *value[1:], note=note)
+    value, note = bootstrap_mean(ours - theirs, seed), f"paired, {len(ours)} classifiers"
+    what = f"{_WHAT}: ours minus {label}"
+    yield Measured("S6", what, value[0], "> 0", *value[1:], note=note, holds=value[1] > 0)
 
-        def ratio(rows: "np.ndarray[tuple[int], np.dtype[np.int64]]", theirs: FloatArray = theirs) -> float:
-            return float(ours[rows].sum() / max(theirs[rows].sum(), 1e-9))
 
-        value = bootstrap(len(ours), ratio, seed)
-        yield Measured("S6", f"{what}: ours over {GAN}, {rule}", value[0], REPORTED, *value[1:])
+def _ratio_row(ours: FloatArray, label: str, theirs: FloatArray, seed: int) -> Measured:
+    def ratio(rows: IntArray) -> float:
+        return float(ours[rows].sum() / max(theirs[rows].sum(), 1e-9))
+
+    value = bootstrap(len(ours), ratio, seed)
+    return Measured("S6", f"{_WHAT}: ours over {label}", value[0], REPORTED, *value[1:])
 
 
 def _fidelity_rows(theirs: Fidelity, own: Fidelity) -> Iterator[Measured]:
@@ -274,9 +295,9 @@ def _write(bench: Bench, made: Subjects, called: Mapping[str, Mapping[str, Calle
             "factors": list(FACTORS),
             "true": made.truth.effects(name),
             "active": made.active(name),
-            "named": {label: one.signs() for label, one in found.items()},
-            "called": {label: len(one.effects) for label, one in found.items()},
+            "named": {label: found[name].signs() for label, found in called.items()},
+            "called": {label: len(found[name].effects) for label, found in called.items()},
         }
-        for name, found in called.items()
+        for name in made.voices
     }
     write_json(bench.figure("coverage.json"), table)

@@ -62,7 +62,7 @@ def named_compartments(maps: FloatArray, cells: Scene, q: float = 0.05) -> dict[
     """
     p = []
     for factors in COMPARTMENTS.values():
-        inside = cells.masks[:, [factor_index(name) for name in factors]].any(axis=1)
+        inside = np.asarray(cells.masks[:, [factor_index(name) for name in factors]].any(axis=1))
         gain = np.array([_gain(one, mask) for one, mask in zip(maps, inside, strict=True)])
         up, count = int((gain > 0).sum()), int((gain != 0).sum())
         p.append(float(binom.sf(up - 1, count, 0.5)) if count else 1.0)
