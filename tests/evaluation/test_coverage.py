@@ -11,9 +11,11 @@ from diffex.evaluation.peers.style_search import StyleEdits, style_matrix, style
 from diffex.evaluation.peers.stylex import Critic, Stylex
 from diffex.evaluation.peers.stylex_training import StylexConfig, StylexTask, kept_stylex
 from diffex.evaluation.rows import REPORTED
-from diffex.evaluation.semantics.coverage import against, peer_calls, scored
+from diffex.evaluation.semantics.coverage import against, scored
 from diffex.evaluation.semantics.found_factors import Called, coverage, sign_tested
-from diffex.evaluation.semantics.gan_peer import Moved, fidelity, shipped_cpu_seconds
+from diffex.evaluation.semantics.gan_peer import fidelity, shipped_cpu_seconds
+from diffex.evaluation.semantics.moves import Moved
+from diffex.evaluation.semantics.peer_calls import peer_calls
 from diffex.evaluation.semantics.regions import (
     COMPARTMENTS,
     both_maps,
@@ -23,6 +25,7 @@ from diffex.evaluation.semantics.regions import (
 from diffex.evaluation.suite import choose
 from diffex.evaluation.truth.scene import Scene
 from diffex.evaluation.truth.subjects import Subjects
+from diffex.generators import PixelTransform
 from diffex.images.planted_factors import FACTORS, factor_index
 
 CPU = torch.device("cpu")
@@ -56,8 +59,6 @@ def test_s6_is_a_row_of_the_suite():
 
 def test_the_gan_learns_to_give_images_back(cells, classifier):
     torch.manual_seed(0)
-    from diffex.generators import PixelTransform
-
     model = Stylex(PixelTransform.fit(cells), 3, 32, 1)
     task = StylexTask(model, Critic(3, 32), [classifier(0)], (0.0, 1.0), StylexConfig(40))
     optimizer = torch.optim.Adam(task.parameters(), 2e-3)
@@ -72,8 +73,6 @@ def test_the_gan_learns_to_give_images_back(cells, classifier):
 
 
 def test_critic_is_not_moved_by_what_the_generator_wants(cells, classifier):
-    from diffex.generators import PixelTransform
-
     model, critic = Stylex(PixelTransform.fit(cells), 3, 32, 1), Critic(3, 32)
     task = StylexTask(model, critic, [classifier(0)], (0.0, 1.0), StylexConfig(1))
     parts = task(0, torch.Generator().manual_seed(0), cells.read()[:8], torch.zeros(8, 1))

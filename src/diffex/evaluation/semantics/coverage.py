@@ -3,37 +3,25 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import torch
 
-from diffex.base.files import load_tensors, save_tensors, write_json
-from diffex.base.ledger import CostLedger
-from diffex.classifiers.margins import probabilities
-from diffex.concepts import Concept
-from diffex.editors import LatentEditor
-from diffex.effects.arrays import SIGNS, FloatArray, IntArray
-from diffex.effects.matrix import Judge, effect_matrix, margin_of
-from diffex.effects.search import Found
-from diffex.effects.strengths import calibrate
-from diffex.evaluation.attributes.chorus import chorus
-from diffex.evaluation.bench import RUN_ROOMS, Bench, code_hash
+from diffex.base.files import write_json
+from diffex.effects.arrays import FloatArray, IntArray
+from diffex.evaluation.bench import Bench
 from diffex.evaluation.demo import SHIPPED_RULES
-from diffex.evaluation.peers.attfind import repaired_attfind
 from diffex.evaluation.peers.stylex_training import TrainedStylex
 from diffex.evaluation.pictures import save_grid
 from diffex.evaluation.resampling import bootstrap, bootstrap_mean
 from diffex.evaluation.rows import REPORTED, Measured
-from diffex.evaluation.semantics.found_factors import Called, coverage, sign_tested
+from diffex.evaluation.semantics.found_factors import Called, coverage
 from diffex.evaluation.semantics.gan_peer import (
     STEPS,
     Fidelity,
-    Moved,
     both_fidelities,
-    heard_by,
-    moved,
     shipped_cpu_seconds,
-    style_moves,
     trained_peer,
 )
+from diffex.evaluation.semantics.moves import latent_moves, style_moves
+from diffex.evaluation.semantics.peer_calls import RULES, peer_calls
 from diffex.evaluation.semantics.regions import both_maps, named_compartments, region_coverage
 from diffex.evaluation.truth.explainers import OURS, explanation
 from diffex.evaluation.truth.mapping import mapped_cells
@@ -49,9 +37,7 @@ GRADED = 6
 
 GAN = "StylEx"
 _LATENTS = "latents of the autoencoder"
-_RULES = ("every coordinate whose sign test passes", "AttFind's ten")
 _WHAT = "coverage of active factors"
-_MOST = 10
 _SHOWN = 6
 
 
@@ -83,51 +69,12 @@ def measure_coverage(bench: Bench) -> Iterator[Measured]:
     for label in [one for one in called if one != OURS]:
         note = f"{_mean_calls(called[label]):.0f} edits called"
         yield from against(ours, label, scored(called[label], made), note, bench.seed)
-    for rule in _RULES:
+    for rule in RULES:
         yield _ratio_row(ours, f"{GAN}, {rule}", scored(called[f"{GAN}, {rule}"], made), bench.seed)
     peer, own = both_fidelities(bench, made, trained, pool)
     _picture(bench, pool.cells, peer, own)
     yield from _fidelity_rows(peer, own)
     yield _cost_row(made, trained, pool.cells)
-
-
-def latent_moves(bench: Bench, made: Subjects, pool: Pool, cells: Images) -> Moved:
-    """Move every latent of the autoencoder by the common size, both ways; cached.
-
-    Parameters
-    ----------
-    bench : Bench
-        Seed, stages, size of the run: a quick one takes a few latents.
-    made : Subjects
-        Generator, classifiers, oracle.
-    pool : Pool
-        Gives metric and common size.
-    cells : Images
-        To be edited.
-
-    Returns
-    -------
-    Moved
-        By latent and sign.
-    """
-    generator = made.generator
-    axes = torch.eye(generator.latents)[: bench.size(generator.latents, 6)]
-    concepts = [Concept(f"latent:{k}", "latent", f"latent {k}", axis) for k, axis in enumerate(axes)]
-    voices = {name: voice.state_hash() for name, voice in made.voices.items()}
-    content = [voices, generator.state_hash(), made.oracle.reader.state_hash(), cells.fingerprint()]
-    path = bench.stage("latents", [*content, len(axes), bench.seed, code_hash(RUN_ROOMS)])
-    together, columns = chorus(heard_by(made), cells.value_range)
-    if not (path / "outputs.safetensors").exists():
-        ledger, editor = CostLedger(), LatentEditor(generator, "fresh", 1, bench.seed)
-        inversion = editor.invert(cells.read(), cells.ids)
-        few = inversion.rows(0, min(8, len(cells)))
-        scaled = calibrate(concepts, editor, few, pool.metric, pool.size, ledger)
-        judge = Judge(together, cells.value_range, ledger)
-        matrix = effect_matrix(editor, judge, inversion, scaled, generator.pixels.size)
-        outputs = {"plain": torch.from_numpy(matrix.null), "edits": torch.from_numpy(matrix.edits)}
-        save_tensors(path / "outputs.safetensors", outputs)
-    kept = load_tensors(path / "outputs.safetensors")
-    return moved(made, kept["plain"].numpy(), kept["edits"].numpy(), columns)
 
 
 def our_calls(pool: Pool, name: str, target: int, seed: int) -> Called:
@@ -154,56 +101,24 @@ def our_calls(pool: Pool, name: str, target: int, seed: int) -> Called:
     return Called(changes, ours.weights)
 
 
-def peer_calls(label: str, moves: Moved, made: Subjects) -> dict[str, dict[str, Called]]:
-    """List what a search of single coordinates calls of every classifier, by either rule.
+def scored(called: Mapping[str, Called], made: Subjects) -> FloatArray:
+    """Give the coverage of every classifier's active factors.
 
     Parameters
     ----------
-    label : str
-        Whose coordinates.
-    moves : Moved
-        What their edits did.
+    called : mapping of str to Called
+        By classifier.
     made : Subjects
-        Classifiers.
+        Which factors are active, and their true effects.
 
     Returns
     -------
-    dict of str to dict of str to Called
-        By label and rule, then by classifier: all that a sign test lets through, and AttFind's ten.
+    ndarray, shape (classifiers,)
+        0 to 1.
     """
-    calls = dict(zip(_RULES, (_tested, _searched), strict=True))
-    return {
-        f"{label}, {rule}": {name: call(moves, name, made.target) for name in made.voices}
-        for rule, call in calls.items()
-    }
-
-
-def scored(called: Mapping[str, Called], made: Subjects) -> FloatArray:
-    """Give the coverage of every classifier's active factors, ``(classifiers,)``."""
     return np.array(
         [coverage(one.signs(), made.truth.effects(name), made.active(name)) for name, one in called.items()]
     )
-
-
-def _tested(one: Moved, name: str, target: int) -> Called:
-    before = margin_of(one.plain[name], target)[:, None, None]
-    effects = (margin_of(one.logits[name], target) - before).reshape(len(before), -1)
-    kept = sign_tested(effects)
-    changes = one.factors.mean(axis=0).reshape(-1, len(FACTORS))
-    return Called(changes[kept], effects.mean(axis=0)[kept])
-
-
-def _searched(one: Moved, name: str, target: int) -> Called:
-    shifts = _chances(one.logits[name]) - _chances(one.plain[name])[:, None, None]
-    found: tuple[Found, ...] = repaired_attfind(shifts, target, _MOST)
-    places = [(k.concept, SIGNS.index(k.sign)) for k in found]
-    changes = [one.factors[:, concept, side].mean(axis=0) for concept, side in places]
-    return Called(np.array(changes).reshape(-1, len(FACTORS)), np.array([k.effect for k in found]))
-
-
-def _chances(logits: FloatArray) -> FloatArray:
-    flat = torch.from_numpy(np.ascontiguousarray(logits)).reshape(-1, logits.shape[-1])
-    return np.asarray(probabilities(flat).numpy().reshape(logits.shape))
 
 
 def _saliency_scores(bench: Bench, made: Subjects) -> dict[str, FloatArray]:

@@ -8,17 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffex.base.hashing import hash_tensors
-from diffex.base.ledger import CostLedger
-from diffex.base.positions import evenly
 from diffex.classifiers import Classifier
 from diffex.editors import LatentEditor
-from diffex.effects.arrays import FloatArray
-from diffex.effects.matrix import Judge
-from diffex.evaluation.attributes.chorus import chorus
 from diffex.evaluation.attributes.recovery import spearman
 from diffex.evaluation.bench import FIT_ROOMS, Bench, code_hash
-from diffex.evaluation.peers.style_search import StyleEdits, style_matrix, style_range
 from diffex.evaluation.peers.stylex_training import StylexConfig, TrainedStylex, kept_stylex
 from diffex.evaluation.truth.pool import Pool
 from diffex.evaluation.truth.subjects import Subjects
@@ -31,28 +24,7 @@ STEPS = 7000
 """Of 32 images: on one core at least the CPU-seconds of the shipped generator's 2,400 of 48."""
 
 _SHIPPED_SEED, _SHIPPED_CELLS = 2025, 16_000  # as of scripts/train_shipped.py
-_RANGED = 2000  # images that give the ends of a coordinate
 _TIMED = 3  # steps of `step_seconds`
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Moved:
-    """What edits did to every classifier and to the factors.
-
-    Parameters
-    ----------
-    factors : ndarray, shape (n, m, 2, 12)
-        Change of every factor as the oracle reads it, corrected.
-    logits : dict of str to ndarray of shape (n, m, 2, k)
-        Of the edits, by classifier.
-    plain : dict of str to ndarray of shape (n, k)
-        Of the null edits.
-    """
-
-    factors: FloatArray
-    logits: dict[str, FloatArray]
-    plain: dict[str, FloatArray]
 
 
 def fitting_images(bench: Bench) -> Images:
@@ -93,71 +65,6 @@ def trained_peer(bench: Bench, made: Subjects) -> TrainedStylex:
     voices = {name: voice.state_hash() for name, voice in made.voices.items()}
     content = [vars(config), images.fingerprint(), voices, code_hash((*FIT_ROOMS, "evaluation/peers"))]
     return kept_stylex(images, made.voices, config, bench.stage("stylex", content), device=bench.device)
-
-
-def style_moves(bench: Bench, made: Subjects, trained: TrainedStylex, cells: Images) -> Moved:
-    """Move every style coordinate to both ends and ask all classifiers and the oracle; cached.
-
-    Parameters
-    ----------
-    bench : Bench
-        Stages, size of the run: a quick one takes a few coordinates.
-    made : Subjects
-        Classifiers and oracle.
-    trained : TrainedStylex
-        The peer.
-    cells : Images
-        To be edited.
-
-    Returns
-    -------
-    Moved
-        By coordinate and end.
-    """
-    count = trained.model.coordinates
-    coordinates = evenly(count, bench.size(count, 12))
-    weights = hash_tensors(trained.model.state_dict())
-    voices = {name: voice.state_hash() for name, voice in made.voices.items()}
-    content = [weights, cells.fingerprint(), voices, made.oracle.reader.state_hash(), coordinates.tolist()]
-    folder = bench.stage("styles", [*content, code_hash((*FIT_ROOMS, "evaluation/peers"))])
-    images = fitting_images(bench)
-    high, low = style_range(trained, images.subset(evenly(len(images), _RANGED)))
-    edits = StyleEdits(trained, cells, high.to(bench.device), low.to(bench.device))
-    together, columns = chorus(heard_by(made), cells.value_range)
-    judge = Judge(together, cells.value_range, CostLedger())
-    return moved(made, judge.logits(edits.null()), style_matrix(edits, coordinates, judge, folder), columns)
-
-
-def heard_by(made: Subjects) -> dict[str, Classifier]:
-    """List what is asked of edits: the classifiers, and the oracle."""
-    return {**made.voices, "oracle": made.oracle.reader}
-
-
-def moved(made: Subjects, plain: FloatArray, outputs: FloatArray, columns: dict[str, slice]) -> Moved:
-    """Sort outputs by network.
-
-    Parameters
-    ----------
-    made : Subjects
-        Its oracle corrects the factors.
-    plain : ndarray, shape (n, k)
-        Outputs on null edits.
-    outputs : ndarray, shape (n, m, 2, k)
-        On edits.
-    columns : dict of str to slice
-        From `chorus`.
-
-    Returns
-    -------
-    Moved
-        By classifier, and the factors.
-    """
-    own = columns["oracle"]
-    factors = made.oracle.corrected(outputs[..., own] - plain[:, None, None, own])
-    names = list(made.voices)
-    return Moved(
-        factors, {n: outputs[..., columns[n]] for n in names}, {n: plain[:, columns[n]] for n in names}
-    )
 
 
 @final
