@@ -12,7 +12,7 @@ from diffex.evaluation.peers.stylex import Critic, Stylex
 from diffex.evaluation.peers.stylex_training import StylexConfig, StylexTask, kept_stylex
 from diffex.evaluation.rows import REPORTED
 from diffex.evaluation.semantics.coverage import against, scored
-from diffex.evaluation.semantics.found_factors import Called, coverage, sign_tested
+from diffex.evaluation.semantics.found_factors import Called, coverage, rightness, sign_tested
 from diffex.evaluation.semantics.gan_peer import fidelity, shipped_cpu_seconds
 from diffex.evaluation.semantics.moves import Moved
 from diffex.evaluation.semantics.peer_calls import peer_calls
@@ -119,6 +119,8 @@ def test_each_factor_is_named_once_by_its_strongest_edit():
     true = np.array([-1.0, 1.0, 1.0, 1.0, *[0.0] * 8])
     assert coverage(called.signs(), true, true != 0) == 0.5
     assert (Called(np.zeros((0, 12)), np.zeros(0)).signs() == 0).all()
+    assert rightness(called.signs(), true, true != 0, true == 0) == pytest.approx(2 / 3)
+    assert np.isnan(rightness(np.zeros(12, dtype=int), true, true != 0, true == 0))
 
 
 def test_sign_test_calls_what_is_the_same_in_most_images():

@@ -12,7 +12,7 @@ from diffex.evaluation.peers.stylex_training import TrainedStylex
 from diffex.evaluation.pictures import save_grid
 from diffex.evaluation.resampling import bootstrap, bootstrap_mean
 from diffex.evaluation.rows import REPORTED, Measured
-from diffex.evaluation.semantics.found_factors import Called, coverage
+from diffex.evaluation.semantics.found_factors import Called, coverage, rightness
 from diffex.evaluation.semantics.gan_peer import (
     STEPS,
     Fidelity,
@@ -21,7 +21,7 @@ from diffex.evaluation.semantics.gan_peer import (
     trained_peer,
 )
 from diffex.evaluation.semantics.moves import latent_moves, style_moves
-from diffex.evaluation.semantics.peer_calls import RULES, peer_calls
+from diffex.evaluation.semantics.peer_calls import RULES, peer_calls, pool_calls
 from diffex.evaluation.semantics.regions import both_maps, named_compartments, region_coverage
 from diffex.evaluation.truth.explainers import OURS, explanation
 from diffex.evaluation.truth.mapping import mapped_cells
@@ -37,6 +37,7 @@ GRADED = 6
 
 GAN = "StylEx"
 _LATENTS = "latents of the autoencoder"
+_EVEN = f"our concepts, {RULES[0]}"
 _WHAT = "coverage of active factors"
 _SHOWN = 6
 
@@ -57,8 +58,10 @@ def measure_coverage(bench: Bench) -> Iterator[Measured]:
     made = subjects(bench, bench.size(GRADED, 1))
     pool = rendered_pool(bench, made, {})
     called = {OURS: {name: our_calls(pool, name, made.target, bench.seed) for name in made.voices}}
+    called[_EVEN] = {name: pool_calls(pool, name, made.target) for name in made.voices}
     ours = scored(called[OURS], made)
     yield _our_row(ours, called[OURS], made, bench.seed)
+    yield _right_row(OURS, called[OURS], made, bench.seed)
     for label, theirs in _saliency_scores(bench, made).items():
         yield from against(ours, label, theirs, "signs are not asked for", bench.seed)
     some = pool.cells.subset(np.arange(bench.size(24, 6)))
@@ -66,9 +69,11 @@ def measure_coverage(bench: Bench) -> Iterator[Measured]:
     trained = trained_peer(bench, made)
     called |= peer_calls(GAN, style_moves(bench, made, trained, some), made)
     _write(bench, made, called)
-    for label in [one for one in called if one != OURS]:
+    for label in [one for one in called if one not in {OURS, _EVEN}]:
         note = f"{_mean_calls(called[label]):.0f} edits called"
         yield from against(ours, label, scored(called[label], made), note, bench.seed)
+        yield _right_row(label, called[label], made, bench.seed)
+    yield from _even_rows(called, made, bench.seed)
     for rule in RULES:
         yield _ratio_row(ours, f"{GAN}, {rule}", scored(called[f"{GAN}, {rule}"], made), bench.seed)
     peer, own = both_fidelities(bench, made, trained, pool)
@@ -119,6 +124,30 @@ def scored(called: Mapping[str, Called], made: Subjects) -> FloatArray:
     return np.array(
         [coverage(one.signs(), made.truth.effects(name), made.active(name)) for name, one in called.items()]
     )
+
+
+def _even_rows(called: Mapping[str, Mapping[str, Called]], made: Subjects, seed: int) -> Iterator[Measured]:
+    """Compare concepts with coordinates at one rule, the peers' own."""
+    ours = scored(called[_EVEN], made)
+    value, note = bootstrap_mean(ours, seed), f"{_mean_calls(called[_EVEN]):.0f} edits called"
+    yield Measured("S6", f"{_WHAT}: {_EVEN}", value[0], REPORTED, *value[1:], note=note)
+    yield _right_row(_EVEN, called[_EVEN], made, seed)
+    for label in (_LATENTS, GAN):
+        value = bootstrap_mean(ours - scored(called[f"{label}, {RULES[0]}"], made), seed)
+        what = f"{_WHAT}: our concepts minus {label}, both by sign tests"
+        yield Measured("S6", what, value[0], REPORTED, *value[1:])
+
+
+def _right_row(label: str, called: Mapping[str, Called], made: Subjects, seed: int) -> Measured:
+    """What coverage does not tell: a method that calls everything covers everything."""
+    found = [
+        rightness(one.signs(), made.truth.effects(name), made.active(name), made.null(name))
+        for name, one in called.items()
+    ]
+    kept = np.array(found)[np.isfinite(found)]
+    value = bootstrap_mean(kept, seed) if len(kept) else (float("nan"),) * 3
+    what = f"share of named factors that matter, with their sign: {label}"
+    return Measured("S6", what, value[0], REPORTED, *value[1:], note=f"{len(kept)} classifiers")
 
 
 def _saliency_scores(bench: Bench, made: Subjects) -> dict[str, FloatArray]:

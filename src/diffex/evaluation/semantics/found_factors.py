@@ -68,6 +68,34 @@ def coverage(signs: IntArray, true: FloatArray, active: BoolArray) -> float:
     return float((signs[active] == np.sign(true[active])).mean())
 
 
+def rightness(signs: IntArray, true: FloatArray, active: BoolArray, null: BoolArray) -> float:
+    """Share of the named factors that matter and have the right sign.
+
+    Parameters
+    ----------
+    signs : ndarray of int, shape (12,)
+        From `Called.signs`.
+    true : ndarray, shape (12,)
+        Effects of exact interventions.
+    active, null : ndarray of bool, shape (12,)
+        Which matter, and which do not; named factors between the two count neither way.
+
+    Returns
+    -------
+    float
+        0 to 1; NaN where nothing that counts is named.
+
+    Examples
+    --------
+    >>> rightness(np.array([1, 1, 1]), np.array([2.0, -1.0, 0.0]), np.arange(3) < 2, np.arange(3) == 2)
+    0.3333333333333333
+    """
+    named = (signs != 0) & (active | null)
+    if not named.any():
+        return float("nan")
+    return float((active & (signs == np.sign(true)))[named].mean())
+
+
 def sign_tested(effects: FloatArray, q: float = 0.05) -> BoolArray:
     """Test edits that come without a test: is the sign of the effect the same in most images.
 

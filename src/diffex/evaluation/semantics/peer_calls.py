@@ -10,6 +10,7 @@ from diffex.effects.search import Found
 from diffex.evaluation.peers.attfind import repaired_attfind
 from diffex.evaluation.semantics.found_factors import Called, sign_tested
 from diffex.evaluation.semantics.moves import Moved
+from diffex.evaluation.truth.pool import Pool
 from diffex.evaluation.truth.subjects import Subjects
 from diffex.images.planted_factors import FACTORS
 
@@ -43,12 +44,36 @@ def peer_calls(label: str, moves: Moved, made: Subjects) -> dict[str, dict[str, 
     }
 
 
+def pool_calls(pool: Pool, name: str, target: int) -> Called:
+    """List what our own concepts call by the peers' generous rule, so that concepts are compared at one rule.
+
+    Parameters
+    ----------
+    pool : Pool
+        Rendered.
+    name : str
+        Of the classifier.
+    target : int
+        Index of the class.
+
+    Returns
+    -------
+    Called
+        Edits along concepts that are not random, of either sign.
+    """
+    own = [k for k in pool.columns(name) if pool.concepts[k].kind != "random"]
+    effects = pool.effects(name, target)[:, own].reshape(len(pool.levels), -1)
+    return _kept(effects, pool.factors[:, own])
+
+
 def _tested(one: Moved, name: str, target: int) -> Called:
     before = margin_of(one.plain[name], target)[:, None, None]
-    effects = (margin_of(one.logits[name], target) - before).reshape(len(before), -1)
+    return _kept((margin_of(one.logits[name], target) - before).reshape(len(before), -1), one.factors)
+
+
+def _kept(effects: FloatArray, factors: FloatArray) -> Called:
     kept = sign_tested(effects)
-    changes = one.factors.mean(axis=0).reshape(-1, len(FACTORS))
-    return Called(changes[kept], effects.mean(axis=0)[kept])
+    return Called(factors.mean(axis=0).reshape(-1, len(FACTORS))[kept], effects.mean(axis=0)[kept])
 
 
 def _searched(one: Moved, name: str, target: int) -> Called:
