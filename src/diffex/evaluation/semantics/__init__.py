@@ -1,6 +1,7 @@
-"""The rows of the semantic method, S1 to S5 and S7."""
+"""The rows of the semantic method, S1 to S7."""
 
 from diffex.evaluation.bench import SHIPPED, Task
+from diffex.evaluation.semantics.coverage import measure_coverage
 from diffex.evaluation.semantics.planted import measure_edits, measure_planted
 from diffex.evaluation.semantics.real import measure_real_phrases
 from diffex.evaluation.semantics.scenes import measure_scenes
@@ -13,6 +14,7 @@ SEMANTICS: tuple[Task, ...] = (
     Task("S3", "cancelling children", (SHIPPED,), measure_cancelling),
     Task("S4", "edits do what they say", (SHIPPED,), measure_edits),
     Task("S5", "evaluations of searches", (SHIPPED,), measure_evaluations),
+    Task("S6", "planted factors named, beside a GAN peer", (SHIPPED,), measure_coverage),
     Task("S7", "phrases of bccd_cells", (BCCD,), measure_real_phrases(BCCD)),
     Task("S7", "phrases of fashion_mnist_small", (FASHION,), measure_real_phrases(FASHION)),
 )

@@ -29,7 +29,7 @@ def measure_purity(bench: Bench) -> Iterator[Measured]:
     Measured
         Factors that own a direction, and disentanglement.
     """
-    pool = rendered_pool(bench, without_classifiers(bench))
+    pool = rendered_pool(bench, without_classifiers(bench), {})
     kinds = np.array([one.kind for one in pool.concepts])
     offered = kinds != "random"
     moves = (pool.factors[:, :, 0] - pool.factors[:, :, 1]) / 2  # (n, D, 12)

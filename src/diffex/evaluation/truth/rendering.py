@@ -26,7 +26,7 @@ from diffex.evaluation.peers.proxy_gradient import proxy_gradient
 from diffex.evaluation.sets import planted
 from diffex.evaluation.truth.pool import OWN, SHARED, Pool
 from diffex.evaluation.truth.subjects import Subjects, subjects, trunk
-from diffex.generators import logits_of
+from diffex.generators import DiffusionAutoencoder, logits_of
 from diffex.images import Images
 from diffex.measurements import measure, nucleus_channel, quantities
 
@@ -52,10 +52,10 @@ def opened(bench: Bench) -> tuple[Subjects, Pool]:
         The same for all rows.
     """
     made = subjects(bench, bench.size(GRADED, 1))
-    return made, rendered_pool(bench, made)
+    return made, rendered_pool(bench, made, {name: misread(voice) for name, voice in made.voices.items()})
 
 
-def rendered_pool(bench: Bench, made: Subjects) -> Pool:
+def rendered_pool(bench: Bench, made: Subjects, misreading: Mapping[str, Classifier]) -> Pool:
     """Propose, calibrate, render one step, and ask all classifiers and the oracle; cached.
 
     Parameters
@@ -64,6 +64,8 @@ def rendered_pool(bench: Bench, made: Subjects) -> Pool:
         Seed, stages, size of the run.
     made : Subjects
         Classifiers and generator.
+    misreading : mapping of str to Classifier
+        Of `misread`, by name, where the published ranking as released is to be replayed; else empty.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def rendered_pool(bench: Bench, made: Subjects) -> Pool:
     hashes = {name: voice.state_hash() for name, voice in made.voices.items()}
     content = [
         cells.fingerprint(), made.generator.state_hash(), hashes, made.oracle.reader.state_hash(),
-        _counts(bench), bench.seed, code_hash(RUN_ROOMS),
+        _counts(bench), bench.seed, sorted(misreading), code_hash(RUN_ROOMS),
     ]  # fmt: skip
     folder = bench.stage("pool", content)
     if not (folder / "concepts.json").exists():
@@ -84,7 +86,9 @@ def rendered_pool(bench: Bench, made: Subjects) -> Pool:
     kept = load_tensors(folder / "concepts.safetensors")
     heads = read_json(folder / "concepts.json")
     concepts = [Concept.from_dict(h, v) for h, v in zip(heads, kept["directions"], strict=True)]
-    logits = _judged(bench, made, cells, concepts, folder)
+    heard = made.voices | {f"misread:{name}": voice for name, voice in misreading.items()}
+    heard |= {"oracle": made.oracle.reader, "features": trunk(made.oracle.reader)}
+    logits = _judged(bench, made.generator, heard, cells, concepts, folder)
     edits, plain, original = (_named(logits, part) for part in ("edits", "plain", "original"))
     metric, covariance = (kept[name].double().numpy() for name in ("metric", "covariance"))
     levels = plain.pop("oracle")
@@ -136,14 +140,17 @@ def _calibrated(bench: Bench, made: Subjects, cells: Images) -> tuple[dict[str, 
 
 
 def _judged(
-    bench: Bench, made: Subjects, cells: Images, concepts: list[Concept], folder: Path
+    bench: Bench,
+    generator: DiffusionAutoencoder,
+    heard: Mapping[str, Classifier],
+    cells: Images,
+    concepts: list[Concept],
+    folder: Path,
 ) -> dict[str, Tensor]:
     """Logits of edits, null edits and cells; kept every few cells, so that a run that was cut goes on."""
-    heard = made.voices | {f"misread:{name}": misread(v) for name, v in made.voices.items()}
-    heard |= {"oracle": made.oracle.reader, "features": trunk(made.oracle.reader)}
     together, columns = chorus(heard, cells.value_range)
     judge = Judge(together, cells.value_range, CostLedger())
-    editor, parts = LatentEditor(made.generator, "fresh", 1, bench.seed), []
+    editor, parts = LatentEditor(generator, "fresh", 1, bench.seed), []
     for start in range(0, len(cells), _TOGETHER):
         path = folder / f"logits-{start}.safetensors"
         if not path.exists():
