@@ -89,24 +89,7 @@ def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Seq
         If there are fewer than 20 control cells, codes are not finite, there is no concept, lengths
         differ, or controls do not vary along a direction.
     """
-    codes = finite(control_codes, "control codes", 2)
-    if len(codes) < FEWEST_CONTROLS:
-        raise InputError(
-            f"Scores got {len(codes)} control cells, expected {FEWEST_CONTROLS}: give more cells of dose 0."
-        )
-    if not concepts or len(concepts) != len(signs):
-        raise InputError(f"Scores got {len(concepts)} concepts and {len(signs)} signs, expected one each.")
-    directions = _directions(concepts, signs)
-    covariance = np.cov(codes, rowvar=False)
-    unit = np.trace(covariance) / len(covariance)
-    varied = (directions * (covariance @ directions)).sum(axis=0) / (directions**2).sum(axis=0)
-    if (varied <= _STILL * unit).any():
-        name = concepts[int(np.argmin(varied))].id
-        raise InputError(f"Control cells do not vary along {name}, expected some spread: leave it out.")
-    spread = _held_out(codes, directions).std(axis=0, ddof=1)
-    return ScoreAxes(
-        tuple(one.id for one in concepts), codes.mean(axis=0), _weights(codes, directions) / spread
-    )
+    return _axes_and_held_out(control_codes, concepts, signs)[0]
 
 
 def scores_from_controls(
@@ -138,11 +121,34 @@ def scores_from_controls(
         As `score_axes`.
     """
     array = finite(codes, "codes", 2)
-    axes = score_axes(array[control], concepts, signs)
+    axes, held_out = _axes_and_held_out(array[control], concepts, signs)
     scores = axes.scores(array)
-    held_out = _held_out(array[control], _directions(concepts, signs))
-    scores[control] = held_out / held_out.std(axis=0, ddof=1)
+    scores[control] = held_out
     return axes, scores
+
+
+def _axes_and_held_out(
+    control_codes: ArrayLike, concepts: Sequence[Concept], signs: Sequence[int]
+) -> tuple[ScoreAxes, FloatArray]:
+    """Find the axes, and score each control by weights of the others, ``(n, k)``."""
+    codes = finite(control_codes, "control codes", 2)
+    if len(codes) < FEWEST_CONTROLS:
+        raise InputError(
+            f"Scores got {len(codes)} control cells, expected {FEWEST_CONTROLS}: give more cells of dose 0."
+        )
+    if not concepts or len(concepts) != len(signs):
+        raise InputError(f"Scores got {len(concepts)} concepts and {len(signs)} signs, expected one each.")
+    directions = _directions(concepts, signs)
+    covariance = np.cov(codes, rowvar=False)
+    unit = np.trace(covariance) / len(covariance)
+    varied = (directions * (covariance @ directions)).sum(axis=0) / (directions**2).sum(axis=0)
+    if (varied <= _STILL * unit).any():
+        name = concepts[int(np.argmin(varied))].id
+        raise InputError(f"Control cells do not vary along {name}, expected some spread: leave it out.")
+    held_out = _held_out(codes, directions)
+    spread = held_out.std(axis=0, ddof=1)
+    names, weights = tuple(one.id for one in concepts), _weights(codes, directions)
+    return ScoreAxes(names, codes.mean(axis=0), weights / spread), held_out / spread
 
 
 def _held_out(codes: FloatArray, directions: FloatArray) -> FloatArray:
