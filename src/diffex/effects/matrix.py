@@ -12,7 +12,7 @@ from torch import Tensor
 from diffex.base.ledger import CostLedger
 from diffex.base.progress import progress
 from diffex.classifiers import Classifier
-from diffex.classifiers.margins import margin
+from diffex.classifiers.margins import margin, probabilities
 from diffex.concepts import Concept
 from diffex.editors import Editor, Inversion, edits_together
 from diffex.effects.arrays import SIGNS
@@ -93,6 +93,23 @@ def margin_of(logits: FloatArray, target: int) -> FloatArray:
     """
     flat = torch.from_numpy(np.ascontiguousarray(logits)).reshape(-1, logits.shape[-1])
     return np.asarray(margin(flat, target).numpy()).reshape(logits.shape[:-1])
+
+
+def probabilities_of(logits: FloatArray) -> FloatArray:
+    """Probabilities of the classes, over the last axis.
+
+    Parameters
+    ----------
+    logits : ndarray, shape (..., k)
+        Of the classifier.
+
+    Returns
+    -------
+    ndarray, shape (..., k)
+        NaN where logits are.
+    """
+    flat = torch.from_numpy(np.ascontiguousarray(logits)).reshape(-1, logits.shape[-1])
+    return np.asarray(probabilities(flat).numpy()).reshape(logits.shape)
 
 
 @final

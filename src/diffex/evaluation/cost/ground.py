@@ -4,16 +4,14 @@ from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from diffex.base.ledger import CostLedger
 from diffex.base.positions import evenly
-from diffex.classifiers.margins import probabilities
 from diffex.concepts import SOURCES, Concept, merge_duplicates, propose_concepts
 from diffex.effects.arrays import FloatArray
 from diffex.effects.linear import logit_gradients
-from diffex.effects.matrix import Judge
+from diffex.effects.matrix import Judge, probabilities_of
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.demo import TARGET, demo_cells, shipped_model
 from diffex.evaluation.peers.attfind_rendered import Steps
@@ -143,8 +141,7 @@ def probability_of(logits: NDArray[np.float64], target: int) -> FloatArray:
     ndarray, shape (...)
         NaN where logits are.
     """
-    flat = torch.from_numpy(np.ascontiguousarray(logits)).reshape(-1, logits.shape[-1])
-    return np.asarray(probabilities(flat)[:, target].numpy()).reshape(logits.shape[:-1])
+    return np.asarray(probabilities_of(logits)[..., target])
 
 
 def published_steps(bench: Bench) -> Steps:

@@ -1,11 +1,9 @@
 """What searches of single coordinates call, which come without a test of their own."""
 
 import numpy as np
-import torch
 
-from diffex.classifiers.margins import probabilities
 from diffex.effects.arrays import SIGNS, FloatArray
-from diffex.effects.matrix import margin_of
+from diffex.effects.matrix import margin_of, probabilities_of
 from diffex.effects.search import Found
 from diffex.evaluation.peers.attfind import repaired_attfind
 from diffex.evaluation.semantics.found_factors import Called, sign_tested
@@ -77,13 +75,8 @@ def _kept(effects: FloatArray, factors: FloatArray) -> Called:
 
 
 def _searched(one: Moved, name: str, target: int) -> Called:
-    shifts = _chances(one.logits[name]) - _chances(one.plain[name])[:, None, None]
+    shifts = probabilities_of(one.logits[name]) - probabilities_of(one.plain[name])[:, None, None]
     found: tuple[Found, ...] = repaired_attfind(shifts, target, _MOST)
     places = [(k.concept, SIGNS.index(k.sign)) for k in found]
     changes = [one.factors[:, concept, side].mean(axis=0) for concept, side in places]
     return Called(np.array(changes).reshape(-1, len(FACTORS)), np.array([k.effect for k in found]))
-
-
-def _chances(logits: FloatArray) -> FloatArray:
-    flat = torch.from_numpy(np.ascontiguousarray(logits)).reshape(-1, logits.shape[-1])
-    return np.asarray(probabilities(flat).numpy().reshape(logits.shape))

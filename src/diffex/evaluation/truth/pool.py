@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from diffex.classifiers.margins import probabilities
 from diffex.concepts import Concept, stacked
 from diffex.effects.arrays import FloatArray
-from diffex.effects.matrix import margin_of
+from diffex.effects.matrix import margin_of, probabilities_of
 from diffex.evaluation.attributes.screens import Screen
 from diffex.images import Images
 
@@ -103,7 +101,4 @@ class Pool:
     def shifts(self, name: str, misread: bool = False) -> FloatArray:
         """Change of all probabilities from the cell itself to its edit, ``(n, D, 2, k)``, as published."""
         edits = self.logits[f"misread:{name}" if misread else name]
-        flat = torch.from_numpy(np.ascontiguousarray(edits)).reshape(-1, edits.shape[-1])
-        before = probabilities(torch.from_numpy(self.original[name])).numpy()
-        after = probabilities(flat).numpy().reshape(edits.shape)
-        return np.asarray(after - before[:, None, None])
+        return np.asarray(probabilities_of(edits) - probabilities_of(self.original[name])[:, None, None])
