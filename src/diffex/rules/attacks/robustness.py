@@ -13,7 +13,7 @@ from diffex.base.progress import progress
 from diffex.effects.arrays import BoolArray, IntArray
 from diffex.effects.replication import replication_units
 from diffex.rules.attacks.library import ATTACKS, GRADIENTS, AttackName, Effort, run_attack
-from diffex.rules.attacks.victim import Victim
+from diffex.rules.attacks.victim import GuidedNetwork, Victim
 from diffex.rules.fidelity import Estimate, balanced, bootstrapped
 
 TRANSFER = "transfer"
@@ -107,11 +107,11 @@ def find_budget(victim: Victim, subjects: Subjects, keep: float, seed: int) -> f
         where no budget is large enough.
     """
     low, high = np.log(_SMALLEST), 0.0
-    right = _right(victim, subjects, subjects.x)
+    network, right = _scaled(victim, subjects), _right(victim, subjects, subjects.x)
     before = balanced_share(subjects.labels, right)
     for _ in progress(range(_HALVINGS), "Finding the budget", _HALVINGS):
         middle = (low + high) / 2
-        made = _attacked(victim, subjects, "PGD", float(np.exp(middle)), _SEARCH, seed)
+        made = _attacked(network, subjects, "PGD", float(np.exp(middle)), _SEARCH, seed)
         left = right & _right(victim, subjects, made)
         if balanced_share(subjects.labels, left) > keep * before:
             low = middle
@@ -151,10 +151,10 @@ def attack(
     Stand
         What was left.
     """
-    right = _right(victim, subjects, subjects.x)
+    network, right = _scaled(victim, subjects), _right(victim, subjects, subjects.x)
     made: dict[str, Tensor] = {}
     for name in progress(ATTACKS, f"Attacking {victim.name}", len(ATTACKS)):
-        made[name] = _attacked(victim, subjects, name, budget, effort, seed)
+        made[name] = _attacked(network, subjects, name, budget, effort, seed)
     if others:
         made[TRANSFER] = _transferred(victim, subjects, others)
     fooled = {name: right & ~_right(victim, subjects, x) for name, x in made.items()}
@@ -269,17 +269,16 @@ def _estimate(subjects: Subjects, statistic: Any, seed: int) -> Estimate:
 
 
 def _attacked(
-    victim: Victim, subjects: Subjects, name: AttackName, budget: float, effort: Effort, seed: int
+    network: GuidedNetwork, subjects: Subjects, name: AttackName, budget: float, effort: Effort, seed: int
 ) -> Tensor:
-    network = victim.network(subjects.value_range, _scale(victim, subjects))
     return run_attack(name, network, subjects.x, subjects.labels, budget, effort=effort, seed=seed)
 
 
 @torch.no_grad()
-def _scale(victim: Victim, subjects: Subjects) -> float:
-    """Median gap of the two largest logits: what is sure beyond it has a loss without gradient."""
+def _scaled(victim: Victim, subjects: Subjects) -> GuidedNetwork:
+    """Divide logits by the median gap of the two largest: beyond it a loss has no gradient."""
     gaps = victim.network(subjects.value_range, 1.0)(subjects.x).topk(2, dim=1).values
-    return max(float((gaps[:, 0] - gaps[:, 1]).median()), 1e-3)
+    return victim.network(subjects.value_range, max(float((gaps[:, 0] - gaps[:, 1]).median()), 1e-3))
 
 
 def _right(victim: Victim, subjects: Subjects, x: Tensor) -> BoolArray:
