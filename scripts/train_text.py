@@ -1,7 +1,7 @@
 """Train the text-to-image model that diffex ships, on captioned planted cells and scenes.
 
-First on images one by one, then on pairs that differ in one factor. Run as ``python scripts/train_text.py
-WORK``; a killed run goes on. Fixed seeds; no real data.
+First on images one by one, then on pairs that differ in one factor, each from itself, at last each from the
+other. Run as ``python scripts/train_text.py WORK``; a killed run goes on. Fixed seeds; no real data.
 """
 
 import argparse
@@ -26,9 +26,10 @@ from diffex.images.planted_scenes import PlantedScenes
 
 SEED = 2026
 CELLS, SCENES = 14_000, 5_000
-CELL_PAIRS, SCENE_PAIRS = 18_000, 1_800
+CELL_PAIRS, SCENE_PAIRS = 18_000, (1_800, 6_000)
 CLEAR = 0.7, 2.0  # standard deviations to either side
 SECOND = TextConfig(seed=SEED, steps=5_500, batch_size=32, lr=5e-4)
+THIRD = TextConfig(seed=SEED, steps=6_000, batch_size=48, lr=5e-4, counterfactual=True)
 SHIPPED = Path(__file__).parents[1] / "src" / "diffex" / "shipped" / "text"
 
 
@@ -43,10 +44,10 @@ def captioned(kept: Path) -> tuple[Tensor, Said]:
     return _rendered(kept, factors, cells, fields, scenes), cell_phrases(factors) + scene_phrases(fields)
 
 
-def twins(kept: Path) -> tuple[Tensor, Said, NDArray[np.int64]]:
+def twins(kept: Path, scenes: int, seed: int) -> tuple[Tensor, Said, NDArray[np.int64]]:
     """Draw cells and scenes twice, with one factor high and low; give the positions of each pair."""
-    cells, cell_seeds = _both_ways(PlantedCells().sample_factors(CELL_PAIRS, SEED + 1), "text cell pair")
-    fields, field_seeds = _both_ways(PlantedScenes().sample_factors(SCENE_PAIRS, SEED + 1), "text scene pair")
+    cells, cell_seeds = _both_ways(PlantedCells().sample_factors(CELL_PAIRS, seed), "text cell pair")
+    fields, field_seeds = _both_ways(PlantedScenes().sample_factors(scenes, seed), "text scene pair")
     pixels = _rendered(kept, cells, cell_seeds, fields, field_seeds)
     pairs = np.arange(len(pixels)).reshape(-1, 2)
     return pixels, cell_phrases(cells) + scene_phrases(fields), pairs
@@ -85,17 +86,21 @@ def main() -> None:
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     work, device = chosen.work, resolve_device(chosen.device)
-    first = work / "first"
+    first, second = work / "first", work / "second"
     if not first.is_dir():
         pixels, said = captioned(work / "pixels.npy")
         images = images_from_arrays(pixels, channel_names=CHANNEL_NAMES)
         model = fit_text_model(images, said, TextConfig(seed=SEED), work / "one-by-one", device=device)
         model.to(torch.device("cpu")).save(first, torch.bfloat16)
-    pixels, said, pairs = twins(work / "twins.npy")
-    images = images_from_arrays(pixels, channel_names=CHANNEL_NAMES)
-    start = open_text_model(str(first), device)
-    model = fit_text_model(images, said, SECOND, work / "in-pairs", device=device, start=start, pairs=pairs)
-    model.to(torch.device("cpu")).save(SHIPPED, torch.bfloat16)
+    for k, (start, config, end) in enumerate([(first, SECOND, second), (second, THIRD, SHIPPED)]):
+        if end == second and second.is_dir():
+            continue
+        pixels, said, pairs = twins(work / f"twins-{k + 1}.npy", SCENE_PAIRS[k], SEED + 1 + k)
+        images = images_from_arrays(pixels, channel_names=CHANNEL_NAMES)
+        model = open_text_model(str(start), device)
+        training = work / f"in-pairs-{k + 1}"
+        model = fit_text_model(images, said, config, training, device=device, start=model, pairs=pairs)
+        model.to(torch.device("cpu")).save(end, torch.bfloat16)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from diffex.base.errors import InputError
-from diffex.concepts import Measurable, column_of
-from diffex.concepts.describers import OfflineDescriber
+from diffex.concepts import ConceptTree, Measurable, column_of
+from diffex.concepts.describers import OfflineDescriber, with_measurements
 from diffex.concepts.describers.ontology import read_ontology
 from diffex.images import PlantedCells, images_from_arrays, open_images
 from diffex.measurements import measure, quantities
@@ -106,6 +106,21 @@ def test_length_units_may_differ_or_be_left_out():
     known = quantities(["a", "a_px"], None)
     assert column_of("major_axis_um", known) == column_of("major_axis", known) == "major_axis_px"
     assert column_of("no_such_thing", known) is None
+
+
+def test_phrases_of_a_published_tree_get_the_measurement_that_the_ontology_knows():
+    published = {"categories": {"Cell": {"edge": ["Ragged cell edge", "tentacles"], "size": ["large nucleus"]}}}
+    tree = with_measurements(ConceptTree.from_dict(published), PlantedCells().images(1, seed=0).channel_names)
+    said = {node.phrase: (node.measurement, node.rises) for node in tree.phrases()}
+    assert said["Ragged cell edge"] == ("stained_solidity_cytoplasm", False)
+    assert said["large nucleus"] == ("area", True)
+    assert said["tentacles"] == (None, True)
+
+
+def test_a_measurement_that_a_tree_names_is_kept():
+    given = {"nodes": [{"id": "large", "phrase": "large nucleus", "measurement": "perimeter", "rises": False}]}
+    tree = ConceptTree.from_dict(given)
+    assert with_measurements(tree, ["nucleus"]) == tree
 
 
 def test_real_photographs(data_set):

@@ -136,9 +136,11 @@ def test_other_channels_are_not_trained_further(text_config, text_model, tmp_pat
         fit_text_model(discs(12), SAID, text_config, tmp_path, device=CPU, start=text_model)
 
 
+@pytest.mark.parametrize("counterfactual", [False, True])
 def test_in_pairs_a_killed_training_goes_on_to_the_same_weights(
-    images, text_config, whole, tmp_path, monkeypatch
+    images, text_config, whole, tmp_path, monkeypatch, counterfactual
 ):
+    text_config = text_config.model_copy(update={"counterfactual": counterfactual})
     pairs = np.arange(12).reshape(-1, 2)
     monkeypatch.setattr(fitting, "TrainConfig", partial(fitting.TrainConfig, checkpoint_s=0.0))
     with pytest.raises(KeyboardInterrupt):
@@ -150,6 +152,7 @@ def test_in_pairs_a_killed_training_goes_on_to_the_same_weights(
         for name in ("a", "b")
     ]
     assert found[0].state_hash() == found[1].state_hash() != whole.state_hash()
+    assert (found[0].reach < whole.reach) == counterfactual
     with pytest.raises(FolderError):
         fit_text_model(images, SAID, text_config, tmp_path / "a", device=CPU, start=whole)
 
@@ -167,3 +170,25 @@ def test_twins_get_the_same_noise(text_model):
 
     assert loss(task, torch.arange(4)) == pytest.approx(loss(task, swapped), rel=1e-5)
     assert loss(alone, torch.arange(4)) != pytest.approx(loss(alone, swapped), rel=1e-3)
+
+
+def test_a_twin_is_told_from_the_noised_latents_of_the_other(text_model, monkeypatch):
+    task = DenoiserTask(text_model.unet, text_model.text_encoder, text_model.scheduler, True, True)
+    latents = torch.randn((4, task.unet.config.in_channels, 8, 8), generator=torch.Generator().manual_seed(1))
+    tokens, shown = text_model.tokens(["large nucleus", "dim cell", "small nucleus", "bright cell"]), []
+    forward = task.unet.forward
+
+    def spied(noisy, *args, **named):
+        shown.append(noisy)
+        return forward(noisy, *args, **named)
+
+    monkeypatch.setattr(task.unet, "forward", spied)
+
+    def losses(latents):
+        with torch.no_grad():
+            return task(0, torch.Generator().manual_seed(2), latents, tokens)
+
+    told = losses(latents)
+    assert torch.equal(shown[0][:2], shown[0][2:])
+    other = losses(torch.cat([latents[:2], latents[2:] + 1.0]))
+    assert torch.equal(shown[0], shown[1]) and other["apart"] != told["apart"]

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from diffex.base.errors import FolderError, InputError
-from diffex.generators.text.model import open_text_model
+from diffex.editors.text import TextEditor
+from diffex.generators.text.model import TextModel, open_text_model
 
 CPU = torch.device("cpu")
 
@@ -22,13 +23,23 @@ def test_it_is_written_and_read_again(text_model, folder):
     assert again.state_hash() == text_model.state_hash()
     assert again.size == text_model.size
     assert {path.name for path in folder.iterdir()} == {
-        "model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae",
+        "diffex.json", "model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae",
     }  # fmt: skip
     assert not [path for path in folder.rglob("*") if path.suffix in (".bin", ".pt", ".ckpt")]
     phrases = ["large nucleus", "zebra", ""]
     assert torch.equal(again.tokens(phrases), text_model.tokens(phrases))
     assert torch.equal(again.embed(phrases), text_model.embed(phrases))
     assert torch.equal(again.scheduler.alphas_cumprod, text_model.scheduler.alphas_cumprod)
+
+
+def test_how_far_edits_reach_is_kept_and_a_foreign_folder_needs_not_say(text_model, tmp_path):
+    parts = text_model.vae, text_model.text_encoder, text_model.tokenizer, text_model.unet, text_model.scheduler
+    TextModel(*parts, reach=0.4).save(tmp_path)
+    near = open_text_model(str(tmp_path), CPU)
+    assert near.reach == 0.4
+    assert TextEditor(near, (0.0, 1.0)).times[0] == round(0.4 * 999)
+    (tmp_path / "diffex.json").unlink()
+    assert open_text_model(str(tmp_path), CPU).reach == text_model.reach == 0.95
 
 
 def test_it_can_be_kept_in_half_the_bytes(text_model, folder, tmp_path):

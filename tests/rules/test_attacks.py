@@ -183,6 +183,27 @@ def test_a_model_without_gradients_is_attacked_through_its_guide(stood):
     assert guide_agrees(lost, given) < 0.9
 
 
+def test_of_two_classes_gradients_do_not_ask_the_model():
+    """Their direction is the guide's, whatever the logits; measuring an image is what costs."""
+    asked = []
+    inner = Linear()
+
+    def count(x):
+        asked.append(len(x))
+        return inner(x).detach()
+
+    dark = Classifier.wrap(
+        count, class_names=["right", "left"], size=16, channels=1, value_range=RANGE, mean=127.5, std=127.5
+    )
+    given = subjects(8)
+    network = Victim("dark", dark, linear()).network(RANGE, 1.0)
+    asked.clear()
+    x = given.x.clone().requires_grad_()
+    network(x).sum().backward()
+    assert not asked and float(x.grad.abs().sum()) > 0
+    assert torch.equal(network(given.x), dark.logits(given.x * 255, RANGE)) and sum(asked) == 16
+
+
 def test_the_strongest_attack_on_each_image_counts():
     given = subjects(8)
     right = np.array([True] * 7 + [False])

@@ -38,9 +38,9 @@ class TextEditor:
         Grey values of the images.
     steps : int, default 10
         Noise levels between 0 and `reach`.
-    reach : float, default 0.95
+    reach : float, optional
         How far the image is noised, as a share of the model's schedule: larger edits change more of the
-        layout.
+        layout. Default what suits the model.
     guidance : float, default 3
         Of an edit of strength 1 along a concept of gain 1.
     reference : sequence of str, default the empty text
@@ -58,7 +58,7 @@ class TextEditor:
         value_range: tuple[float, float],
         *,
         steps: int = 10,
-        reach: float = 0.95,
+        reach: float | None = None,
         guidance: float = 3.0,
         reference: Sequence[str] = ("",),
         seed: int = 0,
@@ -67,7 +67,8 @@ class TextEditor:
         self.size = size or (model.size, model.size)
         self.model, self.value_range, self.guidance, self.seed = model, value_range, guidance, seed
         signal = model.scheduler.alphas_cumprod.double()
-        times = torch.linspace(reach * (len(signal) - 1), 0, steps + 1)[:-1].round().long()
+        furthest = (model.reach if reach is None else reach) * (len(signal) - 1)
+        times = torch.linspace(furthest, 0, steps + 1)[:-1].round().long()
         self.times: list[int] = times.tolist()
         self._alpha = [*signal[times].sqrt().tolist(), 1.0]
         self._sigma = [*(1 - signal[times]).sqrt().tolist(), 0.0]

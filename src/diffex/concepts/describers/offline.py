@@ -1,6 +1,7 @@
 """The default describer: known phrases whose measurement differs among the images. Asks nobody."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, final
 
 from diffex.base.errors import InputError
@@ -87,6 +88,36 @@ class OfflineDescriber:
         kept = [node.phrase for node in nodes.values() if node.phrase]
         prompt = f"{ontology.name} ontology"
         self._transcript.append({"stage": "offline", "prompt": prompt, "answer": kept, "left_out": left_out})
+
+
+def with_measurements(tree: ConceptTree, channel_names: Sequence[str]) -> ConceptTree:
+    """Say what the phrases of a tree move where the tree does not and the ontology knows the same phrase.
+
+    Parameters
+    ----------
+    tree : ConceptTree
+        For example one as published, which names no measurements.
+    channel_names : sequence of str
+        Of the images.
+
+    Returns
+    -------
+    ConceptTree
+        The same phrases; measurements that the tree names are kept.
+    """
+    said = dict[str, tuple[str, bool]]()
+    for pair in _ontology_for(channel_names, None).pairs(channel_names):
+        if pair.measurement is not None:
+            said.setdefault(pair.more.casefold(), (pair.measurement, True))
+            said.setdefault(pair.less.casefold(), (pair.measurement, False))
+
+    def told(node: Node) -> Node:
+        known = said.get((node.phrase or "").casefold())
+        if node.measurement is not None or known is None:
+            return node
+        return replace(node, measurement=known[0], rises=known[1])
+
+    return ConceptTree(tuple(told(node) for node in tree.nodes))
 
 
 def _ontology_for(channel_names: Sequence[str], domain: str | None) -> Ontology:

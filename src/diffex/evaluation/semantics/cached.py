@@ -14,6 +14,7 @@ from diffex.base.files import atomic_path
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier
 from diffex.concepts import Concept, ConceptTree, Node, read_tree
+from diffex.concepts.describers import with_measurements
 from diffex.effects.arrays import FloatArray
 from diffex.evaluation.bench import RUN_ROOMS, Bench, code_hash
 from diffex.evaluation.semantics.oracle import fit_reader
@@ -125,7 +126,7 @@ def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, orac
     Cached
         Exhaustive, both signs.
     """
-    first = oracle.card.class_names[0]
+    first, tree = oracle.card.class_names[0], with_measurements(tree, images.channel_names)
     config = SemanticConfig(target=first, images=len(images), seed=bench.seed, force=True)
     model = open_text_model("shipped", bench.device)
     subject, chosen, _, real = prepare_subject(images, oracle, model, tree, config, CostLedger())

@@ -16,8 +16,8 @@ class SemanticConfig(BaseModel):
         How many of the given images are edited, balanced over classes.
     steps : int
         Noise levels of an edit; an edit costs two evaluations for each.
-    reach : float
-        How far images are noised, as a share of the model's schedule.
+    reach : float, optional
+        How far images are noised, as a share of the model's schedule; default what suits the model.
     guidance : float
         Of an edit of strength 1, before phrases are brought to one size of change.
     size : float
@@ -51,7 +51,7 @@ class SemanticConfig(BaseModel):
     target: str
     images: int = Field(default=32, ge=12)
     steps: int = Field(default=10, ge=1)
-    reach: float = Field(default=0.95, gt=0, le=1)
+    reach: float | None = Field(default=None, gt=0, le=1)
     guidance: float = Field(default=3.0, gt=0)
     size: float = Field(default=0.4, gt=0)
     strengths: tuple[float, ...] = (0.5, 1.0, 1.5)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, align_labels
 from diffex.concepts import Concept, ConceptTree
+from diffex.concepts.describers import with_measurements
 from diffex.effects.matrix import margin_of
 from diffex.explainers.semantics.checking import DONE, check_edits
 from diffex.explainers.semantics.config import SemanticConfig
@@ -47,7 +48,7 @@ def explain_semantics(
     model : TextModel
         What edits phrases into images.
     tree : ConceptTree
-        The phrases.
+        The phrases; where one names no measurement, the ontology's is taken (`with_measurements`).
     config : SemanticConfig
         Target, sizes, thresholds, seed.
     address : str
@@ -70,7 +71,7 @@ def explain_semantics(
     """
     ledger, before = CostLedger(), classifier.state_hash()
     labels_given = images.labels is not None
-    images = align_labels(images, classifier.card)
+    images, tree = align_labels(images, classifier.card), with_measurements(tree, images.channel_names)
     subject, chosen, gates, real = prepare_subject(images, classifier, model, tree, config, ledger)
     known = quantities(images.channel_names, images.pixel_size_um)
     with ledger.timed("calibration"):

@@ -32,6 +32,8 @@ class TextConfig(BaseModel):
         Share of captions left empty, for guidance.
     most_phrases : int
         Largest number of phrases in a caption drawn from an image's list.
+    counterfactual : bool
+        Of images trained on in pairs: whether both are told from one of them. Else each has its own.
     seed : int
         Of everything.
     """
@@ -55,4 +57,5 @@ class TextConfig(BaseModel):
     lr: float = 1e-3
     drop: float = Field(default=0.15, ge=0, le=1)
     most_phrases: int = Field(default=12, ge=1)
+    counterfactual: bool = False
     seed: int = 0

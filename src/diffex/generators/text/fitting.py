@@ -17,7 +17,7 @@ from diffex.base.files import load_tensors, read_json, save_tensors, write_json
 from diffex.base.hashing import hash_value
 from diffex.generators.text.captioning import draw_captions
 from diffex.generators.text.config import TextConfig
-from diffex.generators.text.model import TextModel
+from diffex.generators.text.model import REACH, TextModel
 from diffex.generators.text.networks import (
     make_autoencoder,
     make_scheduler,
@@ -33,6 +33,7 @@ from diffex.training import TrainConfig, train
 Made = TypeVar("Made", bound=nn.Module)
 _EDGES = 1.0
 _ENCODED_AT_ONCE = 64
+_NEAR = 0.5  # reach of edits by a model that learnt to turn twins into each other
 _APART = 10.0  # weight of the error of what twins differ in, a small part of all
 
 
@@ -97,6 +98,10 @@ class DenoiserTask(nn.Module):
         Whether the second half of a batch are the twins of the first. Twins get the same noise: what their
         captions do not say, which is most of the error of either, cancels in the error of their difference,
         which is learnt beside.
+    counterfactual : bool, default False
+        Whether twins also share the noised latents, those of the first: given these and the other caption,
+        the velocity of the other twin is to be predicted. That is what an edit asks for, at any level of
+        noise; a denoiser alone heeds the text less, the more it sees of the image.
     """
 
     signal: Tensor
@@ -107,9 +112,10 @@ class DenoiserTask(nn.Module):
         text_encoder: CLIPTextModel,
         scheduler: DPMSolverMultistepScheduler,
         paired: bool = False,
+        counterfactual: bool = False,
     ) -> None:
         super().__init__()
-        self._twins = 2 if paired else 1
+        self._twins, self._counterfactual = 2 if paired else 1, counterfactual
         self.unet, self.text_encoder = unet, text_encoder
         self._kind = scheduler.config.prediction_type
         self.register_buffer("signal", scheduler.alphas_cumprod, persistent=False)
@@ -143,7 +149,8 @@ class DenoiserTask(nn.Module):
         noise = noise.to(latents).repeat(self._twins, 1, 1, 1)
         kept = self.signal[times].view(-1, 1, 1, 1)
         text = self.text_encoder(tokens)[0]
-        noisy = kept.sqrt() * latents + (1 - kept).sqrt() * noise
+        seen = latents[:count].repeat(self._twins, 1, 1, 1) if self._counterfactual else latents
+        noisy = kept.sqrt() * seen + (1 - kept).sqrt() * noise
         predicted = self.unet(noisy, times, encoder_hidden_states=text).sample
         velocity = kept.sqrt() * noise - (1 - kept).sqrt() * latents
         goal = velocity if self._kind == "v_prediction" else noise
@@ -225,11 +232,14 @@ def fit_text_model(
 
     def read(positions: NDArray[np.int64], generator: torch.Generator) -> dict[str, Tensor]:
         rows = units[positions]
+        if config.counterfactual:
+            turned = torch.rand(len(rows), generator=generator).numpy() < 0.5
+            rows[turned] = rows[turned, ::-1]
         drawn = [draw_captions([phrases[i] for i in row], config, generator) for row in rows]
         said = [one for side in zip(*drawn, strict=True) for one in side]
         return {"latents": latents[torch.from_numpy(rows.T.ravel())], "tokens": model.tokens(said)}
 
-    task = DenoiserTask(unet, encoder, model.scheduler, paired=pairs is not None)
+    task = DenoiserTask(unet, encoder, model.scheduler, pairs is not None, config.counterfactual)
     batch = max(1, config.batch_size // units.shape[1])
     length = TrainConfig(steps=config.steps, batch_size=batch, lr=config.lr, seed=config.seed)
     settings = {**config.model_dump(mode="json"), "latents": hash_value(images.fingerprint())}
@@ -243,7 +253,8 @@ def fit_text_model(
         what="text to image",
         settings=settings,
     )
-    return TextModel(vae, encoder, tokenizer, unet, model.scheduler)
+    reach = _NEAR if config.counterfactual else REACH
+    return TextModel(vae, encoder, tokenizer, unet, model.scheduler, reach)
 
 
 def training_of(

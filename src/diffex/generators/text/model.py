@@ -18,11 +18,17 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
 from diffex.base.errors import FolderError, InputError
+from diffex.base.files import read_json, write_json
 from diffex.base.hashing import hash_tensors
 
 _PREDICTED = ("epsilon", "v_prediction")
 SHIPPED = "shipped"
 """Address of the model that comes along: planted cells and scenes, 64 px, three channels."""
+
+REACH = 0.95
+"""How far an image is noised to be edited, as a share of the schedule, by a model that only learnt to denoise."""
+
+_OURS = "diffex.json"
 
 
 @final
@@ -35,6 +41,9 @@ class TextModel:
         As in diffusers' ``StableDiffusionPipeline``.
     scheduler : DPMSolverMultistepScheduler
         Its noise schedule; noise or velocity is predicted.
+    reach : float, default 0.95
+        How far an image is noised to be edited. A model that was trained to turn one image into its twin heeds
+        the text at any level of noise, and edits best where it still sees the image.
     """
 
     def __init__(
@@ -44,7 +53,9 @@ class TextModel:
         tokenizer: CLIPTokenizer,
         unet: UNet2DConditionModel,
         scheduler: DPMSolverMultistepScheduler,
+        reach: float = REACH,
     ) -> None:
+        self.reach = reach
         self.vae, self.text_encoder, self.unet = vae, text_encoder, unet
         self.tokenizer, self.scheduler = tokenizer, scheduler
         for network in self._networks():
@@ -177,6 +188,7 @@ class TextModel:
         for network in self._networks():
             network.to(dtype)
         self.pipeline().save_pretrained(folder, safe_serialization=True)
+        write_json(folder / _OURS, {"reach": self.reach})
         for network in self._networks():
             network.to(torch.float32)
 
@@ -230,8 +242,10 @@ def open_text_model(address: str, device: torch.device) -> TextModel:
         timestep_spacing="leading",
         steps_offset=1,
     )
-    model = TextModel(pipeline.vae, pipeline.text_encoder, pipeline.tokenizer, pipeline.unet, scheduler)
-    return model.to(device)
+    ours = Path(place) / _OURS
+    reach = float(read_json(ours).get("reach", REACH)) if ours.is_file() else REACH
+    parts = pipeline.vae, pipeline.text_encoder, pipeline.tokenizer, pipeline.unet, scheduler
+    return TextModel(*parts, reach).to(device)
 
 
 @contextmanager

@@ -55,6 +55,9 @@ class Victim:
 class GuidedNetwork(nn.Module):
     """The classifier's logits forward, its guide's gradients backward.
 
+    Of two classes the guide's logits stand in where gradients are asked for: every loss then has the same
+    direction, whatever the logits.
+
     Parameters
     ----------
     victim : Victim
@@ -80,8 +83,10 @@ class GuidedNetwork(nn.Module):
         pixels, victim = low + (high - low) * x, self._victim
         if victim.guide is victim.classifier:
             return victim.classifier.logits(pixels, self._range).to(x.device) / self._scale
-        shown = victim.classifier.logits(pixels.detach(), self._range).to(x.device)
-        if not (torch.is_grad_enabled() and x.requires_grad):
-            return shown / self._scale
-        leaning = victim.guide.logits(pixels, self._range).to(x.device)
-        return (shown + leaning - leaning.detach()) / self._scale
+        if torch.is_grad_enabled() and x.requires_grad:
+            leaning = victim.guide.logits(pixels, self._range).to(x.device)
+            if leaning.shape[1] == 2:  # either loss has one direction: the classifier need not be asked
+                return leaning / self._scale
+            shown = victim.classifier.logits(pixels.detach(), self._range).to(x.device)
+            return (shown + leaning - leaning.detach()) / self._scale
+        return victim.classifier.logits(pixels, self._range).to(x.device) / self._scale
