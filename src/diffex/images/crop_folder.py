@@ -167,9 +167,7 @@ def crop_fields(request: CropRequest, out: Path) -> CropResult:
         write_json(stage / _HEAD, _head(plan, len(table), skipped))
         _move(stage, out)
     cells = out / (STORE if request.store else TABLE)
-    return CropResult(
-        out, table, cells, _columns(plan), skipped, cut, plan.form
-    )
+    return CropResult(out, table, cells, _columns(plan), skipped, cut, plan.form)
 
 
 @final

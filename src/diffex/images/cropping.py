@@ -77,8 +77,9 @@ def locate_cells(labels: NDArray[np.integer[Any]]) -> pd.DataFrame:
     height, width = labels.shape
     low = np.minimum(found["bbox-0"], found["bbox-1"]) == 0
     high = (found["bbox-2"] == height) | (found["bbox-3"] == width)
+    cells = numbers[found["label"]]
     return pd.DataFrame(
-        {"cell": numbers[found["label"]], "y": found["centroid-0"], "x": found["centroid-1"], "touches": low | high}
+        {"cell": cells, "y": found["centroid-0"], "x": found["centroid-1"], "touches": low | high}
     )
 
 

@@ -29,7 +29,7 @@ LABEL_ENDINGS = ("", "_cp_masks", "_masks", "_mask", "_labels", "_label")
 
 _REFUSED_KEYS = ("label", "group", "mask")
 _DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
-_FILE, _FOLDER = "FileName_", "PathName_"  # CellProfiler's columns: the file's name, and the folder it lies in
+_FILE, _FOLDER = "FileName_", "PathName_"  # CellProfiler's columns: name and folder of a file
 _log = logging.getLogger("diffex")
 
 
@@ -269,7 +269,8 @@ def _is_labels(file: Path, fields: set[Path], folder: Path) -> bool:
 
 
 def _absolute(file: Path) -> Path:
-    return Path(os.path.abspath(file))
+    # resolve() would follow links, and a field is named after where the user has it
+    return Path(os.path.normpath(file.absolute()))
 
 
 def _shared_folder(files: Sequence[Path]) -> Path:

@@ -128,7 +128,8 @@ def _absent(given: Path, fields: FieldList) -> InputError:
     first = fields.files[0][0]
     if not is_zarr(first):
         return InputError(
-            f"{shown(given)} is missing, expected a label image per field or a folder of them: check the path."
+            f"{shown(given)} is missing, expected a label image per field or a folder of them: check the "
+            "path."
         )
     inside = first / "labels"
     have = sorted(one.name for one in inside.iterdir() if is_zarr(one)) if inside.is_dir() else []

@@ -211,8 +211,8 @@ def _refuse_other_separators(path: Path, columns: Sequence[str]) -> None:
     for sign, name in _OTHER_SEPARATORS.items():
         if len(columns) == 1 and sign in columns[0]:
             raise InputError(
-                f"{shown(path)} is separated by {name}, expected commas, and points in numbers: save it again "
-                "as CSV with commas."
+                f"{shown(path)} is separated by {name}, expected commas, and points in numbers: save it "
+                "again as CSV with commas."
             )
 
 
