@@ -8,6 +8,7 @@ import pytest
 import diffex
 from diffex.base.errors import FolderError, InputError
 from diffex.explainers.claims import request_about
+from diffex.explainers.magnification import magnification
 from diffex.explainers.responders.batches import find_batches
 from diffex.explainers.responders.config import ResponderConfig
 from diffex.explainers.responders.curves import answer_curves
@@ -18,6 +19,7 @@ from diffex.explainers.responders.wording import sentences
 from diffex.images import PlantedCells, images_from_arrays
 from diffex.images.planted_factors import CHANNEL_NAMES, FACTORS
 from diffex.responses.scores import ScoreAxes
+from diffex.runs import read_run
 
 DOSES = (0.0, 1.0, 2.0, 4.0, 8.0)
 WELLS, CELLS = 3, 9
@@ -141,6 +143,19 @@ def test_one_well_per_dose_works_and_says_so(run, tiny):
     assert found.doses["over"].eq("cells").all()
 
 
+def test_few_controls_are_refused_before_any_cell_is_read(run, tiny):
+    table = pd.DataFrame({"dose": [0, 2]})
+    images = images_from_arrays(np.zeros((2, 1, 28, 28)), value_range=(0, 1), table=table)
+    with pytest.raises(InputError, match="Scores got 1 control cells, expected 20"):
+        diffex.responders(images, run, device=tiny.CPU, dose="dose")
+
+
+def test_another_magnification_is_said(run, tiny, dosed):
+    assert not [one for one in magnification(read_run(run), dosed) if one]
+    (said,) = magnification(read_run(run), replace(dosed, pixel_size_um=2 * dosed.pixel_size_um))
+    assert "the model sees cells 0.5 times as large as those it knows" in said
+
+
 def test_one_treated_class_is_compared_with_the_other(run, tiny, dosed):
     treated = np.flatnonzero(dosed.table["dose"].isin([0, 8]))
     some = dosed.subset(treated)
@@ -193,6 +208,20 @@ class TestDesign:
     def test_doses_that_are_no_numbers(self):
         with pytest.raises(InputError, match=r"Column dose holds 'high' \(1 of 2 cells\)"):
             self.read(self.images(dose=["0", "high"]), dose="dose")
+
+    def test_cells_without_a_dose(self):
+        with pytest.raises(InputError, match=r"Column dose holds nothing \(1 of 3 cells\)"):
+            self.read(self.images(dose=[0, None, 2.0]), dose="dose")
+
+    def test_nothing_but_controls(self):
+        with pytest.raises(InputError, match="are 2 cells and the others 0, .*: give treated cells too"):
+            self.read(self.images(dose=[0, 0]), dose="dose")
+
+    def test_a_well_of_two_doses_is_refused_before_any_cell_is_read(self):
+        images = self.images(dose=[0, 2, 2, 0], w=list("abab"), kind=list("xxyy"))
+        with pytest.raises(InputError, match="Well a has cells of dose 0 and 2"):
+            self.read(images, dose="dose", group="w")
+        assert self.read(images, dose="dose", group="w", positive="kind=y").positive.sum() == 2
 
     def test_no_control(self):
         with pytest.raises(InputError, match=r"Controls \(dose 0\) are 0 cells and the others 2"):

@@ -19,6 +19,7 @@ from diffex.classifiers import Classifier, margin
 from diffex.concepts import Concept
 from diffex.editors import LatentEditor
 from diffex.explainers.claims import claim, require_claimable
+from diffex.explainers.magnification import magnification
 from diffex.explainers.strengths import strength_warning
 from diffex.generators.model import FILE, Model, open_model
 from diffex.images import Images, place, write_image
@@ -125,7 +126,8 @@ def edit_images(
     table = pd.concat(_write_all(images, model, concept, request.strength, out, target), ignore_index=True)
     with atomic_path(out / _TABLE) as temporary:
         write_csv(temporary, table)
-    return EditResult(out, table, tuple(_warnings(explanation, request)))
+    warnings = (*_warnings(explanation, request), *magnification(explanation, images))
+    return EditResult(out, table, warnings)
 
 
 def find_concept(explanation: Explanation, concept_id: str) -> Concept:
