@@ -214,7 +214,7 @@ class TestDesign:
             self.read(self.images(dose=[0, None, 2.0]), dose="dose")
 
     def test_nothing_but_controls(self):
-        with pytest.raises(InputError, match="are 2 cells and the others 0, .*: give treated cells too"):
+        with pytest.raises(InputError, match=r"are 2 cells and the others 0, .*: give treated cells too"):
             self.read(self.images(dose=[0, 0]), dose="dose")
 
     def test_a_well_of_two_doses_is_refused_before_any_cell_is_read(self):

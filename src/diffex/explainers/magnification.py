@@ -27,6 +27,6 @@ def magnification(explanation: Explanation, images: Images) -> tuple[str, ...]:
     if known is None or own is None or math.isclose(known, own, rel_tol=_ALIKE):
         return ()
     return (
-        f"The run's images have {known:g} um per pixel and these {own:g}: the model sees cells {known / own:.2g} "
-        "times as large as those it knows; resample them, or say the true size with --pixel-size.",
+        f"The run's images have {known:g} um per pixel and these {own:g}: the model sees cells "
+        f"{known / own:.2g} times as large as those it knows; resample them, or say the true size with --pixel-size.",
     )

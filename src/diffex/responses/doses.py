@@ -42,9 +42,9 @@ def check_doses(doses: ArrayLike, name: str = "dose") -> FloatArray:
     numbers = np.asarray(pd.to_numeric(given, errors="coerce"), dtype=np.float64)
     bad = ~(np.isfinite(numbers) & (numbers >= 0))
     if bad.any():
-        first = given[bad].iloc[0]
+        first = "nothing" if pd.isna(given[bad].iloc[0]) else repr(str(given[bad].iloc[0]))
         raise InputError(
-            f"Column {name} holds {'nothing' if pd.isna(first) else repr(str(first))} ({int(bad.sum())} of {len(given)} cells), "
+            f"Column {name} holds {first} ({int(bad.sum())} of {len(given)} cells), "
             "expected numbers of 0 or more in one unit: leave those cells out or give their numbers."
         )
     return numbers
@@ -126,5 +126,5 @@ def require_one_dose(doses: FloatArray, wells: NDArray[np.generic]) -> None:
     if len(torn):
         raise InputError(
             f"Well {torn.index[0]} has cells of dose {torn['min'].iloc[0]:g} and {torn['max'].iloc[0]:g}, "
-            "expected one dose per well: name wells by plate too, or donors of several doses by donor and dose."
+            "expected one dose per well: name wells by plate too, donors of several doses by donor and dose."
         )
