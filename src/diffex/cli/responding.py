@@ -35,7 +35,8 @@ def responders(
         typer.Option(help="Cells that surely respond, in the same form: responders are learnt from them."),
     ] = None,
     group: Annotated[
-        str | None, typer.Option(help="Column of wells, or donors.", show_default="group of --columns")
+        str | None,
+        typer.Option(help="Column of wells, each of one dose.", show_default="group of --columns"),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many significant attributes are followed.")] = 3,
     repeats: Annotated[int, typer.Option(min=20, help="Resamples in the search for responders.")] = 300,

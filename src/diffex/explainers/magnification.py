@@ -28,5 +28,6 @@ def magnification(explanation: Explanation, images: Images) -> tuple[str, ...]:
         return ()
     return (
         f"The run's images have {known:g} um per pixel and these {own:g}: the model sees cells "
-        f"{known / own:.2g} times as large as those it knows; resample them, or say the true size with --pixel-size.",
+        f"{known / own:.2g} times as large as those it knows; resample them, or give the true "
+        "--pixel-size.",
     )

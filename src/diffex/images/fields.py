@@ -19,6 +19,7 @@ from diffex.images.decoding import read_stored
 from diffex.images.folders import images_below, list_folder, list_zarr
 from diffex.images.headers import Header, read_header
 from diffex.images.naming import clean_text, shown
+from diffex.images.ome_writing import OME_DTYPES
 from diffex.images.ome_zarr import is_zarr
 from diffex.images.tables import TABLE_SUFFIXES, list_table
 
@@ -28,7 +29,6 @@ LABEL_ENDINGS = ("", "_cp_masks", "_masks", "_mask", "_labels", "_label")
 """What a label image's name has beyond its field's: Cellpose's and StarDist's own, and common ones."""
 
 _REFUSED_KEYS = ("label", "group", "mask")
-_DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 _FILE, _FOLDER = "FileName_", "PathName_"  # CellProfiler's columns: name and folder of a file
 _log = logging.getLogger("diffex")
 
@@ -310,10 +310,10 @@ def _require_dtype(file: Path, found: set[str]) -> None:
             f"The channels' files differ in bit depth ({', '.join(sorted(found))}), expected one: save all "
             "channels in the same dtype."
         )
-    if not found <= set(_DTYPES):
+    if not found <= set(OME_DTYPES):
         raise InputError(
-            f"{shown(file)} holds {found.pop()} pixels, expected one of {', '.join(_DTYPES)}, which OME-TIFF "
-            "knows: save it in one of these."
+            f"{shown(file)} holds {found.pop()} pixels, expected one of {', '.join(OME_DTYPES)}, which "
+            "OME-TIFF knows: save it in one of these."
         )
 
 
