@@ -45,8 +45,8 @@ def edit(
 def _show(result: "EditResult") -> None:
     change = (result.table["edit"] - result.table["null"]).mean()
     say(
-        f"{len(result.table)} images in {result.out / 'edit'}, null edits in {result.out / 'null'}, the change "
-        f"in {result.out / 'map'}.",
+        f"{len(result.table)} images in {result.out / 'edit'}, null edits in {result.out / 'null'}, the "
+        f"change in {result.out / 'map'}.",
         f"Mean change of the target's logit margin from null edit to edit: {change:+.2f} (edits.csv has "
         "each).",
         *result.warnings,
