@@ -15,6 +15,7 @@ from diffex.explainers.responders.curves import answer_curves
 from diffex.explainers.responders.design import read_design
 from diffex.explainers.responders.populations import find_populations
 from diffex.explainers.responders.scoring import CLASSIFIER, Scored, Value
+from diffex.explainers.responders.showing import shown_cells
 from diffex.explainers.responders.wording import sentences
 from diffex.images import PlantedCells, images_from_arrays
 from diffex.images.planted_factors import CHANNEL_NAMES, FACTORS
@@ -290,6 +291,18 @@ class TestKnownValues:
         assert "First to answer: attribute a (grows), from dose 4 on" in words
         assert f"{CLASSIFIER} never" in words
         assert "By a at 4: Two populations" in words
+
+    def test_responders_are_shown_beside_controls(self):
+        images, scored, design, answers = self.made()
+        found = find_populations(scored, design, images.ids, self.CONFIG)
+        shown = shown_cells(images, scored, found, design)
+        rows = [images.ids.index(name) for name in shown["responder_ids"]]
+        assert shown["name"] == "a" and len(rows) == 8 and answers[rows].all()
+        controls = [images.ids.index(name) for name in shown["control_ids"]]
+        assert design.control[controls].all() and scored.table["a"][controls].is_monotonic_increasing
+        assert shown["responders"].shape == shown["controls"].shape == (8, 1, 28, 28)
+        nobody = replace(found, cells=found.cells.head(0))
+        assert shown_cells(images, scored, nobody, design) is None
 
     def test_too_few_cells_are_not_asked(self):
         images, scored, design, _ = self.made()

@@ -68,7 +68,7 @@ def responders(
     found = respond(opened, run, config, common.open_device(), given)
     found.save(out)
     tables = {"answers": found.answers, "doses": found.doses, "responders": found.responders}
-    report = render_responders(out / "responders.html", found.head, found.summary, tables)
+    report = render_responders(out / "responders.html", found.head, found.summary, tables, found.pictures)
     description = {
         "out": out, "report": report, "summary": found.summary, "warnings": found.warnings,
         "first": found.head["first"], "answers": found.answers.to_dict("records"),

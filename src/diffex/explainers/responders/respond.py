@@ -20,6 +20,7 @@ from diffex.explainers.responders.design import Design, read_design
 from diffex.explainers.responders.populations import Populations, find_populations
 from diffex.explainers.responders.result import Responses
 from diffex.explainers.responders.scoring import Scored, followed_attributes, score_cells
+from diffex.explainers.responders.showing import shown_cells
 from diffex.explainers.responders.wording import sentences
 from diffex.images import Images
 from diffex.responses.confounds import Confounds
@@ -108,6 +109,7 @@ def responders(
         found.cells,
         scored.codes,
         scored.axes.weights,
+        shown_cells(images, scored, found, design),
     )
 
 
