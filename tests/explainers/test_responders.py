@@ -13,7 +13,7 @@ from diffex.explainers.responders.batches import find_batches
 from diffex.explainers.responders.config import ResponderConfig
 from diffex.explainers.responders.curves import answer_curves
 from diffex.explainers.responders.design import read_design
-from diffex.explainers.responders.populations import find_populations
+from diffex.explainers.responders.populations import Populations, find_populations
 from diffex.explainers.responders.scoring import CLASSIFIER, Scored, Value
 from diffex.explainers.responders.showing import shown_cells
 from diffex.explainers.responders.wording import sentences
@@ -303,6 +303,21 @@ class TestKnownValues:
         assert shown["responders"].shape == shown["controls"].shape == (8, 1, 28, 28)
         nobody = replace(found, cells=found.cells.head(0))
         assert shown_cells(images, scored, nobody, design) is None
+
+    def test_a_trend_is_said_where_no_single_dose_departs(self):
+        _, scored, design, _ = self.made()
+        curves = answer_curves(scored, design, 0)
+        found = Populations(*(pd.DataFrame() for _ in range(3)), ())
+
+        def said(p):
+            answers = curves.answers.assign(trend=0.6, trend_p=[0.9, p])
+            return sentences(replace(curves, answers=answers, first=None), found, (), design)[1]
+
+        assert said(0.03) == "Nothing departs from controls at a false discovery rate of 0.05."
+        assert said(0.01).endswith(
+            f"0.05 at any single dose, but over all doses {CLASSIFIER} follows dose (trend +0.60, p = 0.02, "
+            "Bonferroni over 2 values)."
+        )
 
     def test_too_few_cells_are_not_asked(self):
         images, scored, design, _ = self.made()

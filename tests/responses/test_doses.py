@@ -90,7 +90,7 @@ def test_open_ends_and_steps_are_said_in_words() -> None:
     assert words.startswith(
         "EC50 2.9 [below all doses, above all doses], Hill slope 12 or more, a step between"
     )
-    assert words.endswith("(p = 0.02 that there is no curve).")
+    assert words.endswith("(p = 0.02 against no response).")
     assert HillFit(2.9, 2.0, 4.0, 0.0, 1.0, 2.0, 0.02).words.startswith("EC50 2.9 [2, 4], Hill slope 2 (p")
 
 

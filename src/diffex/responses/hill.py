@@ -54,10 +54,10 @@ class HillFit:
             return f"No EC50 can be given: {self.reason}."
         low = f"{self.low:.3g}" if self.low > 0 else "below all doses"
         high = f"{self.high:.3g}" if math.isfinite(self.high) else "above all doses"
-        step = " or more, a step between two doses" if self.slope > 0.99 * _SLOPES[1] else ""
+        step = " or more, a step between two doses" if self.slope > 0.9 * _SLOPES[1] else ""
         return (
             f"EC50 {self.ec50:.3g} [{low}, {high}], Hill slope {self.slope:.2g}{step} "
-            f"(p = {self.p:.2g} that there is no curve)."
+            f"(p = {self.p:.2g} against no response)."
         )
 
 
