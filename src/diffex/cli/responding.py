@@ -22,7 +22,10 @@ def responders(
     out: OutFolder,
     dose: Annotated[
         str | None,
-        typer.Option(help="Column of doses or times; without, one treated class is compared with controls."),
+        typer.Option(
+            help="Column of doses or times, numbers in one unit, 0 for controls; without, one treated class "
+            "is compared with controls."
+        ),
     ] = None,
     control: Annotated[
         str | None,

@@ -42,7 +42,8 @@ def check_doses(doses: ArrayLike, name: str = "dose") -> FloatArray:
     numbers = np.asarray(pd.to_numeric(given, errors="coerce"), dtype=np.float64)
     bad = ~(np.isfinite(numbers) & (numbers >= 0))
     if bad.any():
-        first = "nothing" if pd.isna(given[bad].iloc[0]) else repr(str(given[bad].iloc[0]))
+        value: object = given[bad].iloc[0]
+        first = "nothing" if pd.isna([value]).any() else repr(str(value))
         raise InputError(
             f"Column {name} holds {first} ({int(bad.sum())} of {len(given)} cells), "
             "expected numbers of 0 or more in one unit: leave those cells out or give their numbers."

@@ -62,14 +62,14 @@ def _trend(curves: Curves, design: Design) -> str:
     """Say what follows the dose, though no single dose departs: the test over all doses sees more."""
     if design.dose is None:
         return ""
-    rows = curves.answers.dropna(subset="trend_p")
-    p = (rows["trend_p"] * len(rows)).clip(upper=1.0)
-    if not len(rows) or p.min() > _ALPHA:
+    rows = curves.answers.dropna(subset="trend_p").to_dict("records")
+    best = min(rows, key=lambda row: float(row["trend_p"]), default={"trend_p": math.inf})
+    p = best["trend_p"] * len(rows)
+    if not p <= _ALPHA:
         return ""
-    best = rows.loc[p.idxmin()]
     return (
         f" at any single dose, but over all doses {best['name']} follows {design.dose} (trend "
-        f"{best['trend']:+.2f}, p = {p.min():.2g}, Bonferroni over {len(rows)} values)"
+        f"{best['trend']:+.2f}, p = {p:.2g}, Bonferroni over {len(rows)} values)"
     )
 
 
