@@ -140,6 +140,18 @@ def test_edit_writes_edits_and_null_edits_under_the_images_own_names(cli, make, 
     assert cli(*arguments).code == 0  # the same command again
 
 
+def test_edits_keep_what_a_tiff_says_and_maps_hold_the_change(cli, make, tmp_path, run_folder):
+    folder, out = make.cells(count=2, suffix=".ome.tif"), tmp_path / "edited"
+    given = ("--concept", "latent:0", "--strength", "1", "--pixel-size", "0.5")
+    assert cli("edit", folder, "--run", run_folder, *given, "--out", out).code == 0
+    edit, null, change = (open_images(out / part) for part in ("edit", "null", "map"))
+    assert edit.ids == null.ids == change.ids == open_images(folder).ids
+    assert {one.pixel_size_um for one in (edit, null, change)} == {0.5}
+    assert (edit.dtype, change.dtype) == ("uint8", "float32")
+    assert (edit.read() - null.read() - change.read()).abs().max() <= 1  # both were rounded
+    assert change.read().min() < 0
+
+
 def test_counterfactual_json_tells_the_results(cli, make, tmp_path, run_folder, model_folder):
     image = make.cells(count=1) / "DMSO" / "0.png"
     rest = ("--target", "drug", "--run", run_folder, "--out", tmp_path / "why", "--json")

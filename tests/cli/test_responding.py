@@ -84,7 +84,8 @@ def test_absent_files(refused, line, table):
 def test_images_of_other_channels(refused, make, run_folder, tmp_path):
     for name in ("DMSO", "drug"):
         pixels = np.random.default_rng(0).integers(0, 255, (28, 28, 3), dtype=np.uint8)
-        make.save(f"rgb/{name}/0.png", pixels)
+        for k in range(20):
+            make.save(f"rgb/{name}/{k}.png", pixels)
     said = refused("responders", make.root / "rgb", "--run", run_folder, "--out", tmp_path / "o")
     assert "expects grey of 28x28 px" in said
 

@@ -8,16 +8,19 @@ import pytest
 import diffex
 from diffex.base.errors import FolderError, InputError
 from diffex.explainers.claims import request_about
+from diffex.explainers.magnification import magnification
 from diffex.explainers.responders.batches import find_batches
 from diffex.explainers.responders.config import ResponderConfig
 from diffex.explainers.responders.curves import answer_curves
 from diffex.explainers.responders.design import read_design
-from diffex.explainers.responders.populations import find_populations
+from diffex.explainers.responders.populations import Populations, find_populations
 from diffex.explainers.responders.scoring import CLASSIFIER, Scored, Value
+from diffex.explainers.responders.showing import shown_cells
 from diffex.explainers.responders.wording import sentences
 from diffex.images import PlantedCells, images_from_arrays
 from diffex.images.planted_factors import CHANNEL_NAMES, FACTORS
 from diffex.responses.scores import ScoreAxes
+from diffex.runs import read_run
 
 DOSES = (0.0, 1.0, 2.0, 4.0, 8.0)
 WELLS, CELLS = 3, 9
@@ -141,6 +144,19 @@ def test_one_well_per_dose_works_and_says_so(run, tiny):
     assert found.doses["over"].eq("cells").all()
 
 
+def test_few_controls_are_refused_before_any_cell_is_read(run, tiny):
+    table = pd.DataFrame({"dose": [0, 2]})
+    images = images_from_arrays(np.zeros((2, 1, 28, 28)), value_range=(0, 1), table=table)
+    with pytest.raises(InputError, match="Scores got 1 control cells, expected 20"):
+        diffex.responders(images, run, device=tiny.CPU, dose="dose")
+
+
+def test_another_magnification_is_said(run, tiny, dosed):
+    assert not [one for one in magnification(read_run(run), dosed) if one]
+    (said,) = magnification(read_run(run), replace(dosed, pixel_size_um=2 * dosed.pixel_size_um))
+    assert "the model sees cells 0.5 times as large as those it knows" in said
+
+
 def test_one_treated_class_is_compared_with_the_other(run, tiny, dosed):
     treated = np.flatnonzero(dosed.table["dose"].isin([0, 8]))
     some = dosed.subset(treated)
@@ -193,6 +209,20 @@ class TestDesign:
     def test_doses_that_are_no_numbers(self):
         with pytest.raises(InputError, match=r"Column dose holds 'high' \(1 of 2 cells\)"):
             self.read(self.images(dose=["0", "high"]), dose="dose")
+
+    def test_cells_without_a_dose(self):
+        with pytest.raises(InputError, match=r"Column dose holds nothing \(1 of 3 cells\)"):
+            self.read(self.images(dose=[0, None, 2.0]), dose="dose")
+
+    def test_nothing_but_controls(self):
+        with pytest.raises(InputError, match=r"are 2 cells and the others 0, .*: give treated cells too"):
+            self.read(self.images(dose=[0, 0]), dose="dose")
+
+    def test_a_well_of_two_doses_is_refused_before_any_cell_is_read(self):
+        images = self.images(dose=[0, 2, 2, 0], w=list("abab"), kind=list("xxyy"))
+        with pytest.raises(InputError, match="Well a has cells of dose 0 and 2"):
+            self.read(images, dose="dose", group="w")
+        assert self.read(images, dose="dose", group="w", positive="kind=y").positive.sum() == 2
 
     def test_no_control(self):
         with pytest.raises(InputError, match=r"Controls \(dose 0\) are 0 cells and the others 2"):
@@ -261,6 +291,33 @@ class TestKnownValues:
         assert "First to answer: attribute a (grows), from dose 4 on" in words
         assert f"{CLASSIFIER} never" in words
         assert "By a at 4: Two populations" in words
+
+    def test_responders_are_shown_beside_controls(self):
+        images, scored, design, answers = self.made()
+        found = find_populations(scored, design, images.ids, self.CONFIG)
+        shown = shown_cells(images, scored, found, design)
+        rows = [images.ids.index(name) for name in shown["responder_ids"]]
+        assert shown["name"] == "a" and len(rows) == 8 and answers[rows].all()
+        controls = [images.ids.index(name) for name in shown["control_ids"]]
+        assert design.control[controls].all() and scored.table["a"][controls].is_monotonic_increasing
+        assert shown["responders"].shape == shown["controls"].shape == (8, 1, 28, 28)
+        nobody = replace(found, cells=found.cells.head(0))
+        assert shown_cells(images, scored, nobody, design) is None
+
+    def test_a_trend_is_said_where_no_single_dose_departs(self):
+        _, scored, design, _ = self.made()
+        curves = answer_curves(scored, design, 0)
+        found = Populations(*(pd.DataFrame() for _ in range(3)), ())
+
+        def said(p):
+            answers = curves.answers.assign(trend=0.6, trend_p=[0.9, p])
+            return sentences(replace(curves, answers=answers, first=None), found, (), design)[1]
+
+        assert said(0.03) == "Nothing departs from controls at a false discovery rate of 0.05."
+        assert said(0.01).endswith(
+            f"0.05 at any single dose, but over all doses {CLASSIFIER} follows dose (trend +0.60, p = 0.02, "
+            "Bonferroni over 2 values)."
+        )
 
     def test_too_few_cells_are_not_asked(self):
         images, scored, design, _ = self.made()

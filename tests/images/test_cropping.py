@@ -1,5 +1,7 @@
 """Crops of cells from whole fields: places, masks, tables, and what bad input gets."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,7 +109,7 @@ def test_cellprofilers_tables_give_the_same_crops(plate):
     np.testing.assert_array_equal(opened(plate / "a").read(), opened(plate / "b", mask=False).read())
     assert result.table["Metadata_Well"].tolist() == ["A01"] * 3 + ["A02"] * 3
     assert {"AreaShape_Area", "ImageNumber"} < set(result.table.columns)
-    assert result.columns == "path=path,group=field"
+    assert result.columns == "path=path,group=Metadata_Well"
 
 
 def test_pycytominers_parquet(plate):
@@ -131,6 +133,8 @@ def test_zarr_fields_with_labels_inside(plate, make):
     crop_fields(CropRequest((plate / "zarr",), ("cells",), size=28), plate / "b")
     np.testing.assert_array_equal(opened(plate / "a").read(), opened(plate / "b").read())
     np.testing.assert_array_equal(opened(plate / "a").read_masks(), opened(plate / "b").read_masks())
+    with pytest.raises(InputError, match=r"got nuclei, .* in .*A01\.zarr, expected one .*\(here: cells\)"):
+        crop_fields(CropRequest((plate / "zarr",), ("nuclei",), size=28), plate / "c")
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "float32"])
@@ -181,6 +185,13 @@ def shortened(plate):
     return {}
 
 
+def sub_folder(plate):
+    (plate / "labels/sub").mkdir()
+    for path in plate.glob("labels/*.png"):
+        path.rename(plate / "labels/sub" / path.name)
+    return {}
+
+
 BAD = {
     "no labels nor table": (lambda p: {"labels": ()}, "neither label images nor a table of centroids"),
     "both": (lambda p: {"centroids": p / "Nuclei.csv"}, "both label images and a table"),
@@ -194,7 +205,13 @@ BAD = {
     ),
     "floats": (
         lambda p: labels_of(p, np.ones((120, 150), "float32")),
-        "1 channels of float32, expected a label",
+        "one channel of float32, expected a label image of one channel of integers",
+    ),
+    "no cells": (lambda p: labels_of(p, np.zeros((120, 150), "uint16")), "There is no cell in 2 fields"),
+    "no label folder": (lambda p: {"labels": (p / "nope",)}, "nope is missing, expected a label image per"),
+    "only labels": (
+        lambda p: {"fields": (p / "labels",), "labels": (p / "labels/sub",)} | sub_folder(p),
+        "holds no images beside its label images",
     ),
     "a mask": (
         lambda p: labels_of(p, np.eye(150, dtype="uint8")[:120] * 0 + MASK),
@@ -230,7 +247,7 @@ def test_bad_input_gets_a_sentence_and_nothing_is_written(plate, case):
     (plate / "bad").mkdir()
     given = {"fields": (plate / "fields",), "labels": (plate / "labels",), "size": 28}
     changed = change(plate)
-    if "fields" in changed:
+    if "fields" in changed and "labels" not in changed:
         del given["labels"]
     before = tree(plate)
     with pytest.raises(InputError, match=rf"{message}.*[:;] .*\.$"):
@@ -244,6 +261,69 @@ def test_table_that_names_absent_fields(plate):
     request = CropRequest((plate / "Image.csv",), centroids=plate / "Nuclei.csv", size=28, columns=columns)
     with pytest.raises(InputError, match=r"A02\.ome\.tif is missing"):
         crop_fields(request, plate / "out")
+
+
+def crop(plate, fields, labels, name="out", **options):
+    return crop_fields(CropRequest(fields, labels, size=28, **options), plate / name)
+
+
+def test_suffixes_in_capitals(plate):
+    for number in (1, 2):
+        field, labels = plate / f"fields/A0{number}.ome.tif", plate / f"labels/A0{number}_cp_masks.png"
+        field.rename(field.with_name(f"Gr\u00f6\u00dfe {number}.OME.TIF"))
+        labels.rename(labels.with_name(f"Gr\u00f6\u00dfe {number}_cp_masks.PNG"))
+    table = crop_fields(by_labels(plate), plate / "out").table
+    assert table["field"].unique().tolist() == ["Gr\u00f6\u00dfe 1", "Gr\u00f6\u00dfe 2"]
+
+
+def test_relative_and_absolute_paths_together(plate, monkeypatch):
+    monkeypatch.chdir(plate)
+    fields = (Path("fields/A01.ome.tif"), plate / "fields/A02.ome.tif")
+    assert crop(plate, fields, ("labels",)).table["field"].unique().tolist() == ["A01", "A02"]
+    with pytest.raises(InputError, match="A field is given twice"):
+        crop(plate, (fields[1], Path("fields/../fields/A02.ome.tif")), ("labels",), "other")
+
+
+@pytest.mark.parametrize("place", ["fields", "fields/masks"])
+def test_label_images_among_the_fields_are_no_fields(plate, place):
+    (plate / place).mkdir(exist_ok=True)
+    for path in (plate / "labels").iterdir():
+        path.rename(plate / place / path.name)
+    result = crop(plate, (plate / "fields",), (plate / place,))
+    assert result.table["field"].unique().tolist() == ["A01", "A02"]
+
+
+def test_cellprofilers_folder_of_each_file(plate):
+    images = pd.read_csv(plate / "Image.csv")
+    images["PathName_all"] = str(plate / "fields")
+    images["FileName_all"] = images["FileName_all"].str.removeprefix("fields/")
+    images.to_csv(plate / "Image.csv", index=False)
+    columns = {"path": "FileName_all"}
+    result = crop(plate, (plate / "Image.csv",), (), centroids=plate / "Nuclei.csv", columns=columns)
+    assert result.table["field"].unique().tolist() == ["A01", "A02"]
+
+
+@pytest.mark.parametrize(
+    ("plates", "store", "columns"),
+    [
+        (1, False, "path=path,group=Metadata_Well"),
+        (1, True, "group=Metadata_Well"),
+        (2, False, "path=path,group=field"),
+    ],
+)
+def test_wells_are_the_unit_where_they_are_known(plate, plates, store, columns):
+    images = pd.read_csv(plate / "Image.csv").assign(Metadata_Plate=[1, plates])
+    images.to_csv(plate / "Image.csv", index=False)
+    given = {"centroids": plate / "Nuclei.csv", "columns": {"path": "FileName_all"}, "store": store}
+    assert crop(plate, (plate / "Image.csv",), (), **given).columns == columns
+
+
+def test_numbers_of_cells_may_be_huge(make):
+    _, labels = make.fields(1)["A01"]
+    huge = np.where(labels == 3, np.uint32(4_000_000_000), labels)
+    found, plain = locate_cells(huge), locate_cells(labels)
+    assert found["cell"].tolist() == [1, 2, 4, 4_000_000_000]
+    assert found["y"].tolist() == plain["y"].iloc[[0, 1, 3, 2]].tolist()
 
 
 def test_real_crops_are_cut_where_the_set_cut_them(data_set, tmp_path):

@@ -145,6 +145,46 @@ def test_volumes_films_and_sets_are_refused(tmp_path):
         read_image(tmp_path / "d.zarr")
 
 
+def test_film_of_imagej_is_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", stack(), imagej=True, metadata={"axes": "TYX"})
+    with pytest.raises(InputError, match=r"a\.tif holds 3 points in time, expected one image of channels"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.fixture
+def ome_set(tmp_path):
+    """One image of three channels, a file each, as Bio-Formats and Micro-Manager write them."""
+    files, numbers = [f"w_C{k}.ome.tif" for k in range(3)], [f"urn:uuid:{k:032d}" for k in range(3)]
+    planes = "".join(
+        f'<TiffData FirstC="{k}" IFD="0"><UUID FileName="{files[k]}">{numbers[k]}</UUID></TiffData>'
+        for k in range(3)
+    )
+    channels = "".join(f'<Channel ID="Channel:0:{k}" Name="{name}"/>' for k, name in enumerate("abc"))
+    for file, number, plane in zip(files, numbers, stack(), strict=True):
+        about = (
+            f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{number}">'
+            '<Image ID="Image:0">'
+            f'<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="{plane.dtype}" SizeX="{plane.shape[1]}" '
+            f'SizeY="{plane.shape[0]}" SizeC="3" SizeZ="1" SizeT="1">'
+            f"{channels}{planes}</Pixels></Image></OME>"
+        )
+        tifffile.imwrite(tmp_path / file, plane, description=about, metadata=None)
+    return tmp_path
+
+
+def test_a_set_of_ome_tiffs_is_one_image(ome_set):
+    image = read_image(ome_set / "w_C0.ome.tif")
+    np.testing.assert_array_equal(image.pixels, stack())
+    with pytest.raises(InputError, match=r"w_C1\.ome\.tif is a part of .* begins in w_C0\.ome\.tif,"):
+        read_image(ome_set / "w_C1.ome.tif")
+
+
+def test_a_set_of_ome_tiffs_that_lost_a_file_is_refused(ome_set):
+    (ome_set / "w_C2.ome.tif").unlink()
+    with pytest.raises(InputError, match=r"w_C0\.ome\.tif cannot be read \(planes .* are missing, maybe"):
+        read_image(ome_set / "w_C0.ome.tif")
+
+
 def write_volume(path):
     group = zarr.open_group(path, mode="w")
     group.create_array("0", data=stack())

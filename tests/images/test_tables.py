@@ -121,6 +121,7 @@ def test_masks_must_fit(make, table):
         ("a.csv", b""),
         ("a.csv", b"\xff\xfe\x00bad"),
         ("a.csv", b"a,b\n1,2\n1,2,3,4\n"),
+        ("a.csv", b"file,dose\n1.png,0,5\n2.png,1,5\n"),
         ("a.parquet", b"not parquet"),
         ("a.parquet", b""),
     ],
@@ -129,6 +130,13 @@ def test_unreadable_tables(make, name, content):
     (make.root / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"{name} cannot be read as a table \(.*\), expected CSV .*save it"):
         open_images(make.root / name)
+
+
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_are_named(make, sign, name):
+    text = f"file{sign}dose\r\n1.png{sign}0,5\r\n"
+    with pytest.raises(InputError, match=rf"cells\.csv is separated by {name}, expected commas.*: save it"):
+        open_images(make.table(text))
 
 
 def test_table_without_rows(make):

@@ -25,6 +25,16 @@ def test_what_is_written_is_read_again(tmp_path, channels, dtype):
     np.testing.assert_array_equal(image.pixels[:channels], pixels)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float16"])
+def test_tiff_keeps_names_and_pixel_size(tmp_path, dtype):
+    names = ("DNA", "Aktin \u03b1")
+    path = write_image(tmp_path / "a.ome.tif", torch.ones(2, 32, 30), dtype, (0, 1), names, 0.65)
+    header = read_image(path).header
+    assert (path.name, header.dtype) == ("a.ome.tif", dtype)
+    known = dtype != "float16"  # which OME-TIFF does not know
+    assert (header.names, header.pixel_size_um) == ((names, 0.65) if known else ((), None))
+
+
 def test_two_channels_get_a_blue_of_zero(tmp_path):
     write_image(tmp_path / "a.png", torch.full((2, 32, 32), 7.0), "uint8", (0, 255))
     assert Image.open(tmp_path / "a.png").getextrema() == ((7, 7), (7, 7), (0, 0))

@@ -56,6 +56,21 @@ def test_all_that_was_found_is_on_the_page(page):
     assert "a<b" not in page
 
 
+def test_responders_are_shown_above_controls(tmp_path, head):
+    shown = {
+        "name": "a<b", "responders": np.random.default_rng(0).random((3, 2, 28, 28)),
+        "controls": np.zeros((3, 2, 28, 28)), "responder_ids": ("r<1", "r2", "r3"),
+        "control_ids": tuple(f"c{k}" for k in range(3)), "channel_names": ("DNA", "actin"),
+        "value_range": (0.0, 1.0), "pixel_size_um": 0.5,
+    }  # fmt: skip
+    file = render_responders(tmp_path / "r.html", head, ("One.", "Two."), tables(), shown)
+    page = file.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.count("data:image/png") == 2
+    assert "respond: r&lt;1, r2, r3" in page and "controls: c0, c1" in page
+    assert "likeliest responders by a&lt;b" in page and "DNA in " in page
+
+
 def test_a_notebook_shows_answer_and_curves(head, parse):
     head["warnings"] = ["<script>alert(1)</script>"]
     page = parse(responses_html(head, ("One.", "Two.", "<b>Three."), tables()))

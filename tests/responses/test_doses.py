@@ -8,7 +8,7 @@ from diffex.base.errors import InputError
 from diffex.responses.departure import departures
 from diffex.responses.dose_curve import dose_curve
 from diffex.responses.doses import check_doses, well_values
-from diffex.responses.hill import fit_hill, hill
+from diffex.responses.hill import HillFit, fit_hill, hill
 from diffex.responses.trend import dose_trend
 
 DOSES = np.array([0.0, 1, 2, 4, 8, 16, 32, 64])
@@ -78,6 +78,20 @@ def test_half_responses_outside_the_doses_give_a_reason() -> None:
 
 def test_few_wells_or_doses_give_a_reason() -> None:
     assert "3 wells of 2 doses" in fit_hill([0.0, 1, 1], [0, 8, 8], seed=0).words
+
+
+def test_without_wells_the_reason_names_none() -> None:
+    found = dose_curve([0.0, 1, 1, 2], [0, 4, 4, 8], seed=0)
+    assert "3 medians of 3 doses" in found.hill.words
+
+
+def test_open_ends_and_steps_are_said_in_words() -> None:
+    words = HillFit(2.9, 0.0, np.inf, 0.0, 1.0, 12.0, 0.02).words
+    assert words.startswith(
+        "EC50 2.9 [below all doses, above all doses], Hill slope 12 or more, a step between"
+    )
+    assert words.endswith("(p = 0.02 against no response).")
+    assert HillFit(2.9, 2.0, 4.0, 0.0, 1.0, 2.0, 0.02).words.startswith("EC50 2.9 [2, 4], Hill slope 2 (p")
 
 
 def test_an_exact_curve_is_returned() -> None:

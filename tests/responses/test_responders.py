@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from diffex.base.errors import InputError
 from diffex.responses.mixture import likeliest_fractions, monotone_ratio, smoothed_shares
 from diffex.responses.references import as_cells, inner_edges, moves_between
-from diffex.responses.responders import find_responders
+from diffex.responses.responders import Responders, find_responders
 
 FAR = 5.0
 
@@ -141,3 +141,11 @@ def test_moves_include_none_and_reach_the_cells() -> None:
     assert ratios[0] == pytest.approx(np.ones(len(edges) + 1), rel=0.5)
     assert moves.apply(0, control, control) == pytest.approx(control)
     assert as_cells(control, "control", None).units.unit == "images"
+
+
+@pytest.mark.parametrize(
+    ("high", "said"), [(0.4, ": at most 40.0% of 60 cells."), (1.0, ", and no share of 60")]
+)
+def test_an_interval_of_everything_excludes_nothing(high: float, said: str) -> None:
+    found = Responders(0.3, 0.1, high, 0.12, 0.5, 0.0, "none", np.zeros(60), 60, "groups", reference=False)
+    assert found.words.startswith(f"No responders shown (p = 0.12){said}")

@@ -36,8 +36,8 @@ def crop(
     labels: Annotated[
         list[str] | None,
         typer.Option(
-            help="Label image of each field, repeatable; a folder of them under the fields' names; or the "
-            "name of one within OME-Zarr."
+            help="Label image of each field, repeatable; a folder of them under the fields' names "
+            "(NAME.tif, NAME_cp_masks.png...), maybe the fields' own; or the name of one within OME-Zarr."
         ),
     ] = None,
     centroids: Annotated[
@@ -67,7 +67,8 @@ def crop(
     """Cut crops around the cells of whole fields.
 
     OUT gets the crops as OME-TIFF, the cells' masks, and cells.csv, which the other commands take; or,
-    with --store, cells.zarr, which they take as well and which suits sets of 100,000 cells.
+    with --store, cells.zarr, which they take as well and which suits sets of 100,000 cells. How many cells
+    at the edge of a field were left out, and the --columns for the other commands, are said.
 
     Example: diffex crop plate/*.ome.tif --labels masks --out cells
     """

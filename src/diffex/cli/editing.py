@@ -27,7 +27,8 @@ def edit(
 ) -> None:
     """Edit images along a concept of a run.
 
-    Edited images go to OUT/edit at full depth under their own names, null edits to OUT/null.
+    Edited images go to OUT/edit at full depth under their own names, null edits to OUT/null, and the change
+    from one to the other to OUT/map, as OME-TIFF in the images' own grey values.
 
     Example: diffex edit cells/test --run run --concept latent:3 --strength -1 --out edited
     """
@@ -44,7 +45,8 @@ def edit(
 def _show(result: "EditResult") -> None:
     change = (result.table["edit"] - result.table["null"]).mean()
     say(
-        f"{len(result.table)} images in {result.out / 'edit'}, null edits in {result.out / 'null'}.",
+        f"{len(result.table)} images in {result.out / 'edit'}, null edits in {result.out / 'null'}, the "
+        f"change in {result.out / 'map'}.",
         f"Mean change of the target's logit margin from null edit to edit: {change:+.2f} (edits.csv has "
         "each).",
         *result.warnings,

@@ -22,7 +22,10 @@ def responders(
     out: OutFolder,
     dose: Annotated[
         str | None,
-        typer.Option(help="Column of doses or times; without, one treated class is compared with controls."),
+        typer.Option(
+            help="Column of doses or times, numbers in one unit, 0 for controls; without, one treated class "
+            "is compared with controls."
+        ),
     ] = None,
     control: Annotated[
         str | None,
@@ -35,7 +38,8 @@ def responders(
         typer.Option(help="Cells that surely respond, in the same form: responders are learnt from them."),
     ] = None,
     group: Annotated[
-        str | None, typer.Option(help="Column of wells, or donors.", show_default="group of --columns")
+        str | None,
+        typer.Option(help="Column of wells, each of one dose.", show_default="group of --columns"),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many significant attributes are followed.")] = 3,
     repeats: Annotated[int, typer.Option(min=20, help="Resamples in the search for responders.")] = 300,
@@ -67,7 +71,7 @@ def responders(
     found = respond(opened, run, config, common.open_device(), given)
     found.save(out)
     tables = {"answers": found.answers, "doses": found.doses, "responders": found.responders}
-    report = render_responders(out / "responders.html", found.head, found.summary, tables)
+    report = render_responders(out / "responders.html", found.head, found.summary, tables, found.pictures)
     description = {
         "out": out, "report": report, "summary": found.summary, "warnings": found.warnings,
         "first": found.head["first"], "answers": found.answers.to_dict("records"),

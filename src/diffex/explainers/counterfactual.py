@@ -291,9 +291,10 @@ def _kept(images: Images, model: Model, target: str, found: Found) -> list[Count
 
 
 def _write(images: Images, found: Found, results: list[dict[str, Any]], out: Path) -> None:
+    about = (images.dtype, images.value_range, images.channel_names, images.pixel_size_um)
     for row, name in enumerate(images.ids):
-        write_image(place(out / "counterfactual", name), found.moved[row], images.dtype, images.value_range)
-        write_image(place(out / "null", name), found.null[row], images.dtype, images.value_range)
+        write_image(place(out / "counterfactual", name), found.moved[row], *about)
+        write_image(place(out / "null", name), found.null[row], *about)
     with atomic_path(out / "counterfactuals.csv") as temporary:
         write_csv(temporary, found.table)
     write_json(out / "counterfactuals.json", results)

@@ -19,6 +19,7 @@ from diffex.classifiers import Classifier, margin
 from diffex.concepts import Concept
 from diffex.editors import LatentEditor
 from diffex.explainers.claims import claim, require_claimable
+from diffex.explainers.magnification import magnification
 from diffex.explainers.strengths import strength_warning
 from diffex.generators.model import FILE, Model, open_model
 from diffex.images import Images, place, write_image
@@ -58,7 +59,8 @@ class EditResult:
     Parameters
     ----------
     out : Path
-        With the edited images in ``edit``, the null edits in ``null``, and ``edits.csv``.
+        With the edited images in ``edit``, the null edits in ``null``, their difference as OME-TIFF of floats
+        in ``map``, and ``edits.csv``.
     table : DataFrame
         A row per image: ``id, file``, and the target's logit margin of the image, its null edit and its edit
         (``original, null, edit``).
@@ -125,7 +127,8 @@ def edit_images(
     table = pd.concat(_write_all(images, model, concept, request.strength, out, target), ignore_index=True)
     with atomic_path(out / _TABLE) as temporary:
         write_csv(temporary, table)
-    return EditResult(out, table, tuple(_warnings(explanation, request)))
+    warnings = (*_warnings(explanation, request), *magnification(explanation, images))
+    return EditResult(out, table, warnings)
 
 
 def find_concept(explanation: Explanation, concept_id: str) -> Concept:
@@ -240,6 +243,7 @@ def _write_all(
         null, edit = editor.null(inversion), editor.edit(inversion, concept, strength)
         _write(some, null, out / "null")
         files = _write(some, edit, out / "edit")
+        _write_maps(some, edit - null, out / "map")
         margins = [_margins(model, pixels, images.value_range, target) for pixels in (x, null, edit)]
         names = [file.relative_to(out / "edit").as_posix() for file in files]
         yield pd.DataFrame(
@@ -248,8 +252,17 @@ def _write_all(
 
 
 def _write(images: Images, pixels: Tensor, folder: Path) -> list[Path]:
+    about = (images.dtype, images.value_range, images.channel_names, images.pixel_size_um)
     pairs = zip(images.ids, pixels, strict=True)
-    return [write_image(place(folder, i), one, images.dtype, images.value_range) for i, one in pairs]
+    return [write_image(place(folder, i), one, *about) for i, one in pairs]
+
+
+def _write_maps(images: Images, change: Tensor, folder: Path) -> None:
+    """Write what an edit changes in the images' own grey values, as floats, which keep the sign."""
+    bound = images.value_range[1] - images.value_range[0]
+    about = ("float32", (-bound, bound), images.channel_names, images.pixel_size_um)
+    for name, one in zip(images.ids, change, strict=True):
+        write_image(place(folder, name), one, *about)
 
 
 @torch.no_grad()

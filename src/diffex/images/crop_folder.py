@@ -21,6 +21,7 @@ from diffex.images.fields import CELL_KEYS, FieldForm, FieldList, list_fields, r
 from diffex.images.label_images import match_label_images, read_labels, require_label_images
 from diffex.images.naming import shown
 from diffex.images.ome_writing import write_ome_tiff
+from diffex.images.ome_zarr import is_zarr
 from diffex.images.opening import open_images
 from diffex.images.store_writing import write_store
 from diffex.images.writing import place
@@ -159,19 +160,14 @@ def crop_fields(request: CropRequest, out: Path) -> CropResult:
             cut += _count_cut(crops)
         table = pd.concat(parts, ignore_index=True)
         if not len(table):
-            raise InputError(
-                f"No cell is left of {skipped} in {len(parts)} fields, expected some off the edge: take "
-                "a smaller --size or --border pad, or check labels and centroids."
-            )
+            raise _no_cells(skipped, len(parts))
         table.to_csv(stage / TABLE, index=False, encoding="utf-8")
         if request.store:
             _pack(stage, plan)
         write_json(stage / _HEAD, _head(plan, len(table), skipped))
         _move(stage, out)
     cells = out / (STORE if request.store else TABLE)
-    return CropResult(
-        out, table, cells, "group=field" if request.store else _columns(plan), skipped, cut, plan.form
-    )
+    return CropResult(out, table, cells, _columns(plan), skipped, cut, plan.form)
 
 
 @final
@@ -192,7 +188,7 @@ def _plan(request: CropRequest) -> _Plan:
             f"--size got {request.size}, expected {MIN_SIZE} to {MAX_SIZE} px: choose about twice a "
             "cell's diameter."
         )
-    fields = list_fields(request.fields, of_fields)
+    fields = list_fields(request.fields, of_fields, _label_folder(request))
     labels = match_label_images(fields, request.labels) if request.labels else fields.labels
     if (labels is None) == (request.centroids is None):
         raise InputError(
@@ -209,6 +205,23 @@ def _plan(request: CropRequest) -> _Plan:
         require_label_images(labels, fields, form)
     cells = [] if request.centroids is None else read_centroids(request.centroids, fields, of_cells)
     return _Plan(request, fields, form, labels, cells)
+
+
+def _label_folder(request: CropRequest) -> Path | None:
+    folder = Path(request.labels[0]) if len(request.labels) == 1 else None
+    return folder if folder is not None and folder.is_dir() and not is_zarr(folder) else None
+
+
+def _no_cells(skipped: int, fields: int) -> InputError:
+    if not skipped:
+        return InputError(
+            f"There is no cell in {fields} fields, expected some: check that label images or centroids are "
+            "those of these fields."
+        )
+    return InputError(
+        f"No cell is left of {skipped} in {fields} fields, expected some off the edge: take a smaller --size "
+        "or --border pad, or check labels and centroids."
+    )
 
 
 def _crop_one(plan: _Plan, index: int) -> tuple[Crops, int]:
@@ -250,7 +263,18 @@ def _rows(own: pd.DataFrame, cells: pd.DataFrame, fields: pd.DataFrame, index: i
 
 
 def _columns(plan: _Plan) -> str:
-    return "path=path,group=field" if plan.labels is None else "path=path,mask=mask,group=field"
+    group = f"group={_unit(plan.fields.table)}"
+    if plan.request.store:
+        return group
+    return f"path=path,{group}" if plan.labels is None else f"path=path,mask=mask,{group}"
+
+
+def _unit(fields: pd.DataFrame) -> str:
+    """Name the column of wells, which repeat where fields of a well do not; on several plates the fields."""
+    by_name = {str(name).lower().removeprefix("metadata_"): str(name) for name in fields.columns}
+    plates = fields[by_name["plate"]].nunique() if "plate" in by_name else 1
+    known = "well" in by_name and fields[by_name["well"]].notna().all()
+    return by_name["well"] if known and plates == 1 else "field"
 
 
 def _pack(stage: Path, plan: _Plan) -> None:

@@ -69,14 +69,17 @@ def locate_cells(labels: NDArray[np.integer[Any]]) -> pd.DataFrame:
             "save it again."
         )
     _refuse_mask(labels)
+    # without gaps: regionprops keeps a place for every number up to the largest
+    numbers = np.union1d(labels, [0]).astype(np.int64)
     found: dict[str, Any] = regionprops_table(  # type: ignore[no-untyped-call]
-        labels, properties=("label", "centroid", "bbox")
+        np.searchsorted(numbers, labels), properties=("label", "centroid", "bbox")
     )
     height, width = labels.shape
     low = np.minimum(found["bbox-0"], found["bbox-1"]) == 0
     high = (found["bbox-2"] == height) | (found["bbox-3"] == width)
+    cells = numbers[found["label"]]
     return pd.DataFrame(
-        {"cell": found["label"], "y": found["centroid-0"], "x": found["centroid-1"], "touches": low | high}
+        {"cell": cells, "y": found["centroid-0"], "x": found["centroid-1"], "touches": low | high}
     )
 
 

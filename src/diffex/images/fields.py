@@ -1,5 +1,6 @@
 """Whole fields of cells: which files they are, and what they share."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,16 +16,21 @@ from diffex.base.progress import progress
 from diffex.images import refusals
 from diffex.images.checks import common_pixel_size, require_pixel_size, require_same_names, require_same_size
 from diffex.images.decoding import read_stored
-from diffex.images.folders import list_folder, list_zarr
+from diffex.images.folders import images_below, list_folder, list_zarr
 from diffex.images.headers import Header, read_header
 from diffex.images.naming import clean_text, shown
+from diffex.images.ome_writing import OME_DTYPES
 from diffex.images.ome_zarr import is_zarr
 from diffex.images.tables import TABLE_SUFFIXES, list_table
 
 FIELD_KEYS = ("path", "labels")
 CELL_KEYS = ("field", "x", "y", "cell")
+LABEL_ENDINGS = ("", "_cp_masks", "_masks", "_mask", "_labels", "_label")
+"""What a label image's name has beyond its field's: Cellpose's and StarDist's own, and common ones."""
+
 _REFUSED_KEYS = ("label", "group", "mask")
-_DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
+_FILE, _FOLDER = "FileName_", "PathName_"  # CellProfiler's columns: name and folder of a file
+_log = logging.getLogger("diffex")
 
 
 @final
@@ -79,7 +85,9 @@ class FieldForm:
     sizes: tuple[tuple[int, int], ...]
 
 
-def list_fields(paths: Sequence[Path], columns: Mapping[str, str] | None = None) -> FieldList:
+def list_fields(
+    paths: Sequence[Path], columns: Mapping[str, str] | None = None, label_folder: Path | None = None
+) -> FieldList:
     """List fields.
 
     Parameters
@@ -89,7 +97,10 @@ def list_fields(paths: Sequence[Path], columns: Mapping[str, str] | None = None)
         ``.parquet`` table of fields, such as CellProfiler's ``Image.csv``.
     columns : mapping of str to str, optional
         For a table: which column holds ``path``, and ``labels`` where there are label images; any other key
-        is the name of a channel with files of its own.
+        is the name of a channel with files of its own. Files of CellProfiler's ``FileName_X`` are looked for
+        beside the table, then in ``PathName_X``.
+    label_folder : Path, optional
+        Where the label images lie: within a folder of fields, or among them, they are no fields.
 
     Returns
     -------
@@ -108,12 +119,14 @@ def list_fields(paths: Sequence[Path], columns: Mapping[str, str] | None = None)
             f"--columns got {', '.join(columns)} for fields that are given as files, expected a table of "
             "fields for that: give the .csv or .parquet file in place of the fields."
         )
-    found = [one for path in paths for one in _expanded(path)]
+    found = [one for path in paths for one in _expanded(path, label_folder)]
+    found = found if label_folder is None else _without_labels(found, label_folder)
     files = [file for file, _ in found]
     wells = [well for _, well in found]
-    root = paths[0] if len(paths) == 1 and files[0] != paths[0] else _shared_folder(files)
+    whole = [_absolute(file) for file in files]
+    root = _absolute(paths[0]) if len(paths) == 1 and files[0] != paths[0] else _shared_folder(whole)
     table = pd.DataFrame({"well": wells}) if any(wells) else pd.DataFrame(index=range(len(files)))
-    ids = _ids([file.relative_to(root).as_posix() for file in files])
+    ids = _ids([file.relative_to(root).as_posix() for file in whole])
     return FieldList(ids, tuple((file,) for file in files), (), None, table)
 
 
@@ -205,15 +218,59 @@ def _of_table(path: Path, columns: dict[str, str]) -> FieldList:
         )
     table = listing.table if len(listing.table.columns) else pd.DataFrame(index=range(len(listing.ids)))
     whole = None if labels is None else tuple(one for one in labels if one is not None)
-    return FieldList(_ids(listing.ids), listing.files, listing.parts, whole, table)
+    names = [columns[part] for part in listing.parts] or [columns.get("path", "")]
+    files = tuple(
+        tuple(_in_own_folder(file, table, row, name) for file, name in zip(some, names, strict=True))
+        for row, some in enumerate(listing.files)
+    )
+    return FieldList(_ids(listing.ids), files, listing.parts, whole, table)
 
 
-def _expanded(path: Path) -> list[tuple[Path, str]]:
+def _in_own_folder(file: Path, table: pd.DataFrame, row: int, column: str) -> Path:
+    folder = column.replace(_FILE, _FOLDER)
+    if _FILE not in column or folder not in table.columns or file.exists():
+        return file
+    other = Path(str(table[folder].iloc[row])) / file.name
+    return other if other.exists() else file
+
+
+def _expanded(path: Path, label_folder: Path | None) -> list[tuple[Path, str]]:
     if not path.is_dir():
         return [(path, "")]
+    if label_folder is not None and _absolute(path) in _absolute(label_folder).parents:
+        return [(file, "") for file in _images_apart(path, _absolute(label_folder))]
     listing = list_zarr(path) if is_zarr(path) else list_folder(path)
     wells = [well.replace("/", "") for well in listing.groups or [""] * len(listing.ids)]
     return [(files[0], well) for files, well in zip(listing.files, wells, strict=True)]
+
+
+def _images_apart(folder: Path, labels: Path) -> list[Path]:
+    found = [file for file in images_below(folder) if not _absolute(file).is_relative_to(labels)]
+    if not found:
+        raise InputError(
+            f"{shown(folder)} holds no images beside its label images, expected fields there: check both."
+        )
+    return found
+
+
+def _without_labels(found: Sequence[tuple[Path, str]], folder: Path) -> list[tuple[Path, str]]:
+    """Leave out the label images that lie among the fields, under their names."""
+    fields = {_absolute(file).with_name(_without_suffix(file.name)) for file, _ in found}
+    own = [one for one in found if not _is_labels(_absolute(one[0]), fields, _absolute(folder))]
+    if len(own) < len(found):
+        _log.info("%d files are label images of others, no fields.", len(found) - len(own))
+    return own
+
+
+def _is_labels(file: Path, fields: set[Path], folder: Path) -> bool:
+    stem = _without_suffix(file.name)
+    parents = [stem.removesuffix(ending) for ending in LABEL_ENDINGS[1:] if stem.endswith(ending)]
+    return file.parent == folder and any(file.with_name(one) in fields for one in parents if one)
+
+
+def _absolute(file: Path) -> Path:
+    # resolve() would follow links, and a field is named after where the user has it
+    return Path(os.path.normpath(file.absolute()))
 
 
 def _shared_folder(files: Sequence[Path]) -> Path:
@@ -230,7 +287,8 @@ def _ids(names: Sequence[str]) -> tuple[str, ...]:
 def _without_suffix(name: str) -> str:
     path = Path(name)
     stem = path.stem
-    return path.with_name(stem.removesuffix(".ome") or stem).as_posix()
+    short = stem[: -len(".ome")] if stem.lower().endswith(".ome") else stem
+    return path.with_name(short or stem).as_posix()
 
 
 def _require_same_form(files: Sequence[Path], headers: Sequence[Header], named: bool) -> None:
@@ -252,10 +310,10 @@ def _require_dtype(file: Path, found: set[str]) -> None:
             f"The channels' files differ in bit depth ({', '.join(sorted(found))}), expected one: save all "
             "channels in the same dtype."
         )
-    if not found <= set(_DTYPES):
+    if not found <= set(OME_DTYPES):
         raise InputError(
-            f"{shown(file)} holds {found.pop()} pixels, expected one of {', '.join(_DTYPES)}, which OME-TIFF "
-            "knows: save it in one of these."
+            f"{shown(file)} holds {found.pop()} pixels, expected one of {', '.join(OME_DTYPES)}, which "
+            "OME-TIFF knows: save it in one of these."
         )
 
 

@@ -86,6 +86,25 @@ def list_zarr(root: Path) -> Listing:
     return Listing(ids, tuple((image,) for image in images), groups=wells)
 
 
+def images_below(folder: Path) -> Iterator[Path]:
+    """Find the images of a folder and of all folders in it.
+
+    Parameters
+    ----------
+    folder : Path
+        Hidden ones in it are left out.
+
+    Yields
+    ------
+    Path
+        Files, and folders of OME-Zarr, sorted within each folder.
+    """
+    for where, folders, names in os.walk(folder):
+        images = [name for name in (*names, *folders) if _is_image(Path(where, name))]
+        folders[:] = sorted(name for name in folders if _visible(name) and name not in images)
+        yield from (Path(where, name) for name in sorted(images))
+
+
 def _loose_images(root: Path) -> list[Path]:
     return sorted(file for file in root.iterdir() if _is_image(file))
 
@@ -94,18 +113,11 @@ def _class_images(root: Path) -> dict[str, list[Path]]:
     folders = sorted(
         one for one in root.iterdir() if _visible(one.name) and one.is_dir() and not _is_image(one)
     )
-    found = {clean_text(folder.name): list(_images_below(folder)) for folder in folders}
+    found = {clean_text(folder.name): list(images_below(folder)) for folder in folders}
     empty = [shown(name) for name, images in found.items() if not images]
     if empty:
         _log.info("%s: sub-folders without images are no classes: %s.", shown(root), ", ".join(empty))
     return {name: found[name] for name in sorted(found) if found[name]}
-
-
-def _images_below(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
-        images = [name for name in (*names, *folders) if _is_image(Path(where, name))]
-        folders[:] = sorted(name for name in folders if _visible(name) and name not in images)
-        yield from (Path(where, name) for name in sorted(images))
 
 
 def _is_image(file: Path) -> bool:

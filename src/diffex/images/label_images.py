@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from diffex.base.errors import InputError
 from diffex.base.progress import progress
 from diffex.images.decoding import read_stored
-from diffex.images.fields import FieldForm, FieldList
+from diffex.images.fields import LABEL_ENDINGS, FieldForm, FieldList
 from diffex.images.folders import SUFFIXES
 from diffex.images.headers import read_header
 from diffex.images.naming import shown
 from diffex.images.ome_zarr import SUFFIX, is_zarr
 
-# Cellpose's and StarDist's own, and common ones; the plain name first.
-_ENDINGS = ("", "_cp_masks", "_masks", "_mask", "_labels", "_label")
+_SUFFIXES = sorted({*SUFFIXES, SUFFIX, ".ome.tif", ".ome.tiff", ".ome.zarr"})
 
 
 def match_label_images(fields: FieldList, given: Sequence[str | Path]) -> tuple[Path, ...]:
@@ -51,6 +50,8 @@ def match_label_images(fields: FieldList, given: Sequence[str | Path]) -> tuple[
             return tuple(
                 _in_folder(folder, name, files) for name, files in zip(fields.ids, fields.files, strict=True)
             )
+        if not folder.exists():
+            raise _absent(folder, fields)
     if len(given) != len(fields.ids):
         raise InputError(
             f"--labels got {len(given)} label images for {len(fields.ids)} fields, expected one for each in "
@@ -81,9 +82,10 @@ def require_label_images(labels: Sequence[Path], fields: FieldList, form: FieldF
     ):
         header = read_header(path)
         if header.channels != 1 or np.dtype(header.dtype).kind not in "ui":
+            channels = "one channel" if header.channels == 1 else f"{header.channels} channels"
             raise InputError(
-                f"{shown(path)} has {header.channels} channels of {header.dtype}, expected a label image: "
-                "one channel of integers, 0 for background and a number per cell."
+                f"{shown(path)} has {channels} of {header.dtype}, expected a label image of one channel of "
+                "integers, 0 for background and a number per cell: save it as 16-bit or 32-bit integers."
             )
         if header.size != size:
             raise InputError(
@@ -110,13 +112,28 @@ def read_labels(path: Path) -> NDArray[np.integer[Any]]:
 
 
 def _in_folder(folder: Path, name: str, files: Sequence[Path]) -> Path:
-    for ending in _ENDINGS:
+    for ending in LABEL_ENDINGS:
         for stem in dict.fromkeys((name, Path(name).name)):
-            for suffix in sorted({*SUFFIXES, SUFFIX, ".ome.tif", ".ome.tiff", ".ome.zarr"}):
+            for suffix in (*_SUFFIXES, *map(str.upper, _SUFFIXES)):
                 path = folder / f"{stem}{ending}{suffix}"
                 if path.exists() and path not in files:
                     return path
     raise InputError(
         f"{shown(folder)} holds no label image of field {shown(name)}, expected for example "
         f"{shown(Path(name).name)}.tif or {shown(Path(name).name)}_cp_masks.png: check the names."
+    )
+
+
+def _absent(given: Path, fields: FieldList) -> InputError:
+    first = fields.files[0][0]
+    if not is_zarr(first):
+        return InputError(
+            f"{shown(given)} is missing, expected a label image per field or a folder of them: check the "
+            "path."
+        )
+    inside = first / "labels"
+    have = sorted(one.name for one in inside.iterdir() if is_zarr(one)) if inside.is_dir() else []
+    return InputError(
+        f"--labels got {shown(given)}, which is neither a file nor a label image in {shown(first)}, expected "
+        f"one that every field holds (here: {', '.join(map(shown, have)) or 'none'}): check the name."
     )

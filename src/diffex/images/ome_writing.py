@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from diffex.base.errors import MissingPartError
 
+OME_DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
+"""Of those that images have, the ones OME-TIFF knows."""
+
 
 def write_ome_tiff(
     path: Path, pixels: NDArray[Any], channel_names: Sequence[str], pixel_size_um: float | None = None

@@ -1,6 +1,7 @@
 """Tables of images: CSV or Parquet, with columns that name files, labels, groups and masks."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from diffex.images.naming import clean_text, shown
 TABLE_SUFFIXES = frozenset({".csv", ".parquet"})
 _KEYS = ("path", "label", "group", "mask")
 _PATH_DEFAULTS = ("path", "file")
+_PANDAS = (pd.errors.ParserError, pd.errors.ParserWarning)
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
 @final
@@ -105,7 +108,9 @@ def read_table(path: Path) -> TableFile:
     """
     try:
         table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-    except (OSError, ValueError, pyarrow.ArrowException, pd.errors.ParserError) as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, pyarrow.ArrowException, *_PANDAS) as error:
         reason = shown(str(error).strip().split("\n")[0])
         raise InputError(
             f"{shown(path)} cannot be read as a table ({reason}), expected CSV in UTF-8 or Parquet: "
@@ -191,10 +196,24 @@ def _refuse_repeats(table: TableFile, ids: Sequence[str]) -> None:
 
 
 def _read_csv(path: Path) -> TableFile:
-    # Labels such as NA or None are names, so the text is read without pandas' missing values.
-    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    typed = pd.read_csv(path, encoding="utf-8-sig", index_col=False, low_memory=False)
+    with warnings.catch_warnings():
+        # Of rows longer than the head pandas drops the ends: a comma in a number or a name shifts all behind.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        head = pd.read_csv(path, dtype=str, encoding="utf-8-sig", nrows=0)
+        _refuse_other_separators(path, [str(name) for name in head.columns])
+        # Labels such as NA or None are names, so the text is read without pandas' missing values.
+        text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+        typed = pd.read_csv(path, encoding="utf-8-sig", index_col=False, low_memory=False)
     return TableFile(path, typed, text)
+
+
+def _refuse_other_separators(path: Path, columns: Sequence[str]) -> None:
+    for sign, name in _OTHER_SEPARATORS.items():
+        if len(columns) == 1 and sign in columns[0]:
+            raise InputError(
+                f"{shown(path)} is separated by {name}, expected commas, and points in numbers: save it "
+                "again as CSV with commas."
+            )
 
 
 def _read_parquet(path: Path) -> TableFile:

@@ -1,6 +1,7 @@
 """TIFF files as stacks of channels; read for decoding."""
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from diffex.base.errors import InputError
 from diffex.images import refusals
+from diffex.images.naming import shown
 from diffex.images.stacks import StackHeader
-from diffex.images.tiff_metadata import read_tiff_metadata
+from diffex.images.tiff_metadata import ome_files, read_tiff_metadata
 
 _TEXTS = (270, 50839)  # the description, and ImageJ's metadata; a byte per character
 
@@ -73,7 +76,11 @@ def _shape(path: Path, file: tifffile.TiffFile) -> tuple[int, int, int]:
     if len(shapes) != 1:
         raise refusals.unreadable(path, "its pages differ in size or type")
     if file.is_ome:
+        _refuse_part(path, ome_files(file.ome_metadata or ""))
         _refuse_volumes(path, file)
+    films = int((file.imagej_metadata or {}).get("frames", 1))
+    if films > 1:
+        raise refusals.not_one_plane(path, films, refusals.PLANES["T"])
     shape = tuple(int(n) for n in (len(file.series), *file.series[0].shape) if n != 1)
     if len(shape) not in (2, 3):
         raise refusals.unreadable(path, f"its shape {file.series[0].shape} is not that of one image")
@@ -86,6 +93,18 @@ def _refuse_volumes(path: Path, file: tifffile.TiffFile) -> None:
     for axis, count in zip(file.series[0].axes, file.series[0].shape, strict=True):
         if axis in refusals.PLANES and count > 1:
             raise refusals.not_one_plane(path, count, refusals.PLANES[axis])
+    # tifffile reads zeros in their place
+    if any(page is None for page in file.series[0]):
+        raise refusals.unreadable(path, "planes that its OME-XML names are missing, maybe files of its set")
+
+
+def _refuse_part(path: Path, files: Sequence[str]) -> None:
+    # each file of a set says that it holds the whole: read once for each, every cell would count as several
+    if path.name in files[1:]:
+        raise InputError(
+            f"{shown(path)} is a part of the OME-TIFF image that begins in {shown(files[0])}, expected each "
+            "image once: give that file alone, it stands for the whole set."
+        )
 
 
 def _channels_last(file: tifffile.TiffFile, shape: tuple[int, int, int]) -> bool:

@@ -49,6 +49,25 @@ def read_tiff_metadata(file: tifffile.TiffFile, channels: int) -> TiffMetadata:
     return TiffMetadata()
 
 
+def ome_files(text: str) -> tuple[str, ...]:
+    """List the files over which an OME-TIFF image is spread.
+
+    Parameters
+    ----------
+    text : str
+        OME-XML.
+
+    Returns
+    -------
+    tuple of str
+        Names in the order of the planes; of one file, that or none.
+    """
+    if "FileName" not in text:
+        return ()
+    root = ElementTree.fromstring(text)  # noqa: S314
+    return tuple(dict.fromkeys(str(one.get("FileName")) for one in root.iterfind(".//{*}UUID[@FileName]")))
+
+
 def _ome(text: str, channels: int) -> TiffMetadata:
     # Entities are not expanded without limit by expat since 2.4.1.
     pixels = ElementTree.fromstring(text).find("{*}Image/{*}Pixels")  # noqa: S314

@@ -1,5 +1,6 @@
 """Edited images back to files, in the dtype they came in."""
 
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,11 +14,19 @@ from diffex.base.errors import InputError
 from diffex.base.files import atomic_path
 from diffex.images.folders import SUFFIXES
 from diffex.images.naming import shown
+from diffex.images.ome_writing import OME_DTYPES, write_ome_tiff
 
 _TIFF_SUFFIXES = (".tif", ".tiff")
 
 
-def write_image(path: Path, pixels: Tensor, dtype: str, value_range: tuple[float, float]) -> Path:
+def write_image(
+    path: Path,
+    pixels: Tensor,
+    dtype: str,
+    value_range: tuple[float, float],
+    channel_names: Sequence[str] = (),
+    pixel_size_um: float | None = None,
+) -> Path:
     """Write one image at full depth, atomically.
 
     Parameters
@@ -30,6 +39,10 @@ def write_image(path: Path, pixels: Tensor, dtype: str, value_range: tuple[float
         The dtype to store, that of the original files; integers are rounded.
     value_range : (float, float)
         Of the images.
+    channel_names : sequence of str, optional
+        What TIFF files then keep, as OME-TIFF, which also keeps 8-bit files of the suffix TIFF.
+    pixel_size_um : float, optional
+        Likewise, micrometres per pixel.
 
     Returns
     -------
@@ -50,11 +63,14 @@ def write_image(path: Path, pixels: Tensor, dtype: str, value_range: tuple[float
             "(channels, height, width): nothing was written."
         )
     stored = _stored(array, dtype, value_range)
-    as_png = dtype == "uint8" and len(stored) <= 3
+    named = bool(channel_names) and path.suffix.lower() in _TIFF_SUFFIXES
+    as_png = dtype == "uint8" and len(stored) <= 3 and not named
     target = _with_suffix(path, (".png",) if as_png else _TIFF_SUFFIXES)
     with atomic_path(target) as temporary:
         if as_png:
             Image.fromarray(_png_array(stored)).save(temporary, format="PNG")
+        elif channel_names and dtype in OME_DTYPES:
+            write_ome_tiff(temporary, stored, channel_names, pixel_size_um)
         else:
             tifffile.imwrite(temporary, stored, photometric="minisblack", metadata={"axes": "CYX"})
     return target

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from diffex.base.files import write_text
 from diffex.report.numbers import compact, percent, q_value
 from diffex.report.rendering import page_environment, page_style
+from diffex.report.responding_cells import responding_cells
 from diffex.report.svg import ResponsePoint, response_curve
 from diffex.responses.hill import hill
 
@@ -47,6 +48,7 @@ def render_responders(
     head: Mapping[str, Any],
     sentences: Sequence[str],
     tables: Mapping[str, pd.DataFrame],
+    pictures: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the page: one HTML file, no script, nothing loaded from elsewhere.
 
@@ -60,6 +62,8 @@ def render_responders(
         The answer.
     tables : mapping of str to DataFrame
         ``answers, doses, responders``, as they are written to files.
+    pictures : mapping, optional
+        Of responders and controls, for `diffex.report.responding_cells`.
 
     Returns
     -------
@@ -73,6 +77,7 @@ def render_responders(
         "panels": response_panels(head, tables),
         "populations": [_population(row) for row in doses[doses["verdict"].notna()].to_dict("records")],
         "cells": [_cell(row) for row in cells.head(_SHOWN_CELLS).to_dict("records")],
+        "figure": responding_cells(pictures),
         "more": max(0, len(cells) - _SHOWN_CELLS),
         "confounds": [_confound(one, row) for one in head["confounds"] for row in one["table"]],
         "style": page_style(),

@@ -80,7 +80,7 @@ def dose_curve(
     table = pd.DataFrame(rows)
     if found.unit == "wells":
         return DoseCurve(table, fit_hill(found.medians[:, 0], found.doses, seed=seed))
-    return DoseCurve(table, fit_hill(table["value"], table["dose"], seed=seed))
+    return DoseCurve(table, fit_hill(table["value"], table["dose"], seed=seed, unit="medians"))
 
 
 def _point(cells: FloatArray, dose: float, found: WellValues, level: float) -> dict[str, float | int | str]:

@@ -42,8 +42,10 @@ def check_doses(doses: ArrayLike, name: str = "dose") -> FloatArray:
     numbers = np.asarray(pd.to_numeric(given, errors="coerce"), dtype=np.float64)
     bad = ~(np.isfinite(numbers) & (numbers >= 0))
     if bad.any():
+        value: object = given[bad].iloc[0]
+        first = "nothing" if pd.isna([value]).any() else repr(str(value))
         raise InputError(
-            f"Column {name} holds {str(given[bad].iloc[0])!r} ({int(bad.sum())} of {len(given)} cells), "
+            f"Column {name} holds {first} ({int(bad.sum())} of {len(given)} cells), "
             "expected numbers of 0 or more in one unit: leave those cells out or give their numbers."
         )
     return numbers
@@ -99,16 +101,31 @@ def well_values(values: ArrayLike, doses: ArrayLike, wells: NDArray[np.generic] 
     if wells is None:
         return WellValues(array, numbers, np.ones(len(array), dtype=np.int64), "cells")
     same_length(len(array), "wells", wells)
-    names, codes, sizes = np.unique(wells, return_inverse=True, return_counts=True)
+    require_one_dose(numbers, wells)
+    _, first, codes, sizes = np.unique(wells, return_index=True, return_inverse=True, return_counts=True)
     table = pd.DataFrame(array).groupby(codes).median()
-    spans = pd.Series(numbers).groupby(codes).agg(["min", "max"])
-    torn = np.flatnonzero(spans["min"] != spans["max"])
+    return WellValues(table.to_numpy(dtype=np.float64), numbers[first], sizes.astype(np.int64), "wells")
+
+
+def require_one_dose(doses: FloatArray, wells: NDArray[np.generic]) -> None:
+    """Refuse wells of several doses.
+
+    Parameters
+    ----------
+    doses : ndarray, shape (n,)
+        Of the cells.
+    wells : ndarray, shape (n,)
+        Likewise.
+
+    Raises
+    ------
+    InputError
+        Naming the first.
+    """
+    spans = pd.Series(doses).groupby(wells).agg(["min", "max"])
+    torn = spans[spans["min"] != spans["max"]]
     if len(torn):
         raise InputError(
-            f"Well {names[torn[0]]} has cells of dose {spans['min'].iloc[torn[0]]:g} and "
-            f"{spans['max'].iloc[torn[0]]:g}, expected one dose per well: name wells so that plates differ."
+            f"Well {torn.index[0]} has cells of dose {torn['min'].iloc[0]:g} and {torn['max'].iloc[0]:g}, "
+            "expected one dose per well: name wells by plate too, donors of several doses by donor and dose."
         )
-    return WellValues(
-        table.to_numpy(dtype=np.float64), spans["min"].to_numpy(dtype=np.float64), sizes.astype(np.int64),
-        "wells",
-    )  # fmt: skip

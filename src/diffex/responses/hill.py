@@ -52,7 +52,13 @@ class HillFit:
         """The result as a sentence."""
         if self.reason:
             return f"No EC50 can be given: {self.reason}."
-        return f"EC50 {self.ec50:.3g} [{self.low:.3g}, {self.high:.3g}], Hill slope {self.slope:.2g}."
+        low = f"{self.low:.3g}" if self.low > 0 else "below all doses"
+        high = f"{self.high:.3g}" if math.isfinite(self.high) else "above all doses"
+        step = " or more, a step between two doses" if self.slope > 0.9 * _SLOPES[1] else ""
+        return (
+            f"EC50 {self.ec50:.3g} [{low}, {high}], Hill slope {self.slope:.2g}{step} "
+            f"(p = {self.p:.2g} against no response)."
+        )
 
 
 def hill(doses: FloatArray, bottom: float, top: float, ec50: float, slope: float) -> FloatArray:
@@ -82,7 +88,9 @@ def hill(doses: FloatArray, bottom: float, top: float, ec50: float, slope: float
     return np.asarray(bottom + (top - bottom) * powers / (1 + powers))
 
 
-def fit_hill(values: ArrayLike, doses: ArrayLike, *, seed: int, repeats: int = 300) -> HillFit:
+def fit_hill(
+    values: ArrayLike, doses: ArrayLike, *, seed: int, repeats: int = 300, unit: str = "wells"
+) -> HillFit:
     """Fit a Hill curve to well values, with an interval of its EC50 by bootstrap over wells.
 
     Least squares over wells in ``(bottom, top, log ec50, log slope)``, slopes from 0.3 to 12, EC50 up to ten
@@ -98,6 +106,8 @@ def fit_hill(values: ArrayLike, doses: ArrayLike, *, seed: int, repeats: int = 3
         Of the bootstrap.
     repeats : int, default 300
         Resamples.
+    unit : str, default "wells"
+        What the values are of, for the reason.
 
     Returns
     -------
@@ -127,7 +137,7 @@ def fit_hill(values: ArrayLike, doses: ArrayLike, *, seed: int, repeats: int = 3
     levels = np.unique(x)
     if len(levels) < _PARAMETERS or len(y) < _PARAMETERS + 2:
         return _none(
-            f"{len(y)} wells of {len(levels)} doses, expected {_PARAMETERS + 2} or more of {_PARAMETERS}"
+            f"{len(y)} {unit} of {len(levels)} doses, expected {_PARAMETERS + 2} or more of {_PARAMETERS}"
         )
     span = _span(x)
     best = min((_least_squares(y, x, start) for start in _starts(y, x)), key=lambda found: found.cost)

@@ -13,6 +13,7 @@ from diffex.responses.references import LEAST_SHIFT, Cells, Moves, as_cells, inn
 
 Verdict = Literal["none", "mixture", "shift"]
 _ALPHA = 0.05
+_OPEN = 0.95  # an interval up to here says nothing
 
 
 @final
@@ -60,6 +61,8 @@ class Responders:
         share = f"{self.fraction:.1%} [{self.low:.1%}, {self.high:.1%}]"
         over = f"{self.n} cells" + ("" if self.unit == "groups" else ", within these wells")
         if self.verdict == "none":
+            if self.high > _OPEN:
+                return f"No responders shown (p = {self.p:.2g}), and no share of {over} excluded."
             return f"No responders shown (p = {self.p:.2g}): at most {self.high:.1%} of {over}."
         if self.verdict == "mixture":
             return f"Two populations: {share} of {over} respond (p = {self.p:.2g})."

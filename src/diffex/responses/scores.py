@@ -92,6 +92,23 @@ def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Seq
     return _axes_and_held_out(control_codes, concepts, signs)[0]
 
 
+def require_controls(count: int) -> None:
+    """Refuse too few control cells.
+
+    Parameters
+    ----------
+    count : int
+        How many there are.
+
+    Raises
+    ------
+    InputError
+        Below 20.
+    """
+    if count < FEWEST_CONTROLS:
+        raise InputError(f"Scores got {count} control cells, expected {FEWEST_CONTROLS}: give more of them.")
+
+
 def scores_from_controls(
     codes: ArrayLike, control: NDArray[np.bool_], concepts: Sequence[Concept], signs: Sequence[int]
 ) -> tuple[ScoreAxes, FloatArray]:
@@ -132,10 +149,7 @@ def _axes_and_held_out(
 ) -> tuple[ScoreAxes, FloatArray]:
     """Find the axes, and score each control by weights of the others, ``(n, k)``."""
     codes = finite(control_codes, "control codes", 2)
-    if len(codes) < FEWEST_CONTROLS:
-        raise InputError(
-            f"Scores got {len(codes)} control cells, expected {FEWEST_CONTROLS}: give more cells of dose 0."
-        )
+    require_controls(len(codes))
     if not concepts or len(concepts) != len(signs):
         raise InputError(f"Scores got {len(concepts)} concepts and {len(signs)} signs, expected one each.")
     directions = _directions(concepts, signs)

@@ -12,7 +12,7 @@ from diffex.base.errors import InputError
 from diffex.effects.arrays import FloatArray
 from diffex.explainers.responders.config import ResponderConfig
 from diffex.images import Images, parse_where
-from diffex.responses.doses import check_doses
+from diffex.responses.doses import check_doses, require_one_dose
 
 CONTROL, POSITIVE = "control", "positive"
 _SHOWN = 6
@@ -112,7 +112,8 @@ def read_design(images: Images, config: ResponderConfig, target: str) -> Design:
     Raises
     ------
     InputError
-        If a column is unknown, doses are no numbers, or there is no control or no treated cell.
+        If a column is unknown, doses are no numbers, there is no control or no treated cell, or a well has
+        two doses.
     """
     positive = np.zeros(len(images), dtype=bool)
     if config.positive is not None:
@@ -123,16 +124,18 @@ def read_design(images: Images, config: ResponderConfig, target: str) -> Design:
     control = (doses == 0) & ~positive
     treated = (doses > 0) & ~positive
     if not control.any() or not treated.any():
+        cure = "give treated cells too" if control.any() else "name the controls by --control COLUMN=VALUE"
         raise InputError(
             f"Controls ({controls}) are {int(control.sum())} cells and the others {int(treated.sum())}, "
-            "expected some of both: name the controls by --control COLUMN=VALUE."
+            f"expected some of both: {cure}."
         )
+    wells = _wells(images, config)
+    if wells is not None:
+        require_one_dose(doses[~positive], wells[~positive])
     # a treated class may bear one of the two names
     own = [f"{name} cells" if name in (CONTROL, POSITIVE) else name for name in names]
     conditions = np.where(positive, POSITIVE, np.where(control, CONTROL, own)).astype(np.str_)
-    return Design(
-        np.where(positive, np.nan, doses), conditions, _wells(images, config), config.dose, controls
-    )
+    return Design(np.where(positive, np.nan, doses), conditions, wells, config.dose, controls)
 
 
 def column_of(images: Images, name: str, option: str) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from diffex.classifiers import Classifier
 from diffex.explainers.claims import request_about
 from diffex.explainers.edit import open_model_of
 from diffex.explainers.kept_columns import kept_columns
+from diffex.explainers.magnification import magnification
 from diffex.explainers.responders.batches import find_batches
 from diffex.explainers.responders.config import ResponderConfig
 from diffex.explainers.responders.curves import answer_curves
@@ -19,9 +20,11 @@ from diffex.explainers.responders.design import Design, read_design
 from diffex.explainers.responders.populations import Populations, find_populations
 from diffex.explainers.responders.result import Responses
 from diffex.explainers.responders.scoring import Scored, followed_attributes, score_cells
+from diffex.explainers.responders.showing import shown_cells
 from diffex.explainers.responders.wording import sentences
 from diffex.images import Images
 from diffex.responses.confounds import Confounds
+from diffex.responses.scores import require_controls
 from diffex.runs import Explanation, read_run
 
 _OWN = ("id", "condition", "dose", "well")
@@ -77,6 +80,7 @@ def responders(
     attributes = followed_attributes(explanation, asked.top)
     target = str(explanation.summary["target"])
     design = read_design(images, asked, target)
+    require_controls(int(design.control.sum()))
     model = open_model_of(explanation, folder, device or resolve_device("auto"), classifier)
     model.check_images(images)
     before = model.classifier.state_hash()
@@ -85,7 +89,10 @@ def responders(
     curves = answer_curves(scored, design, asked.seed)
     found = find_populations(scored, design, images.ids, asked)
     confounds = find_batches(images, scored, design, asked.seed)
-    warnings = (*_forced(explanation), *design.warnings, *curves.warnings, *scored.warnings, *found.warnings)
+    warnings = (
+        *_forced(explanation), *magnification(explanation, images), *design.warnings, *curves.warnings,
+        *scored.warnings, *found.warnings,
+    )  # fmt: skip
     return Responses(
         {
             **_head(explanation, folder, asked, images),
@@ -102,6 +109,7 @@ def responders(
         found.cells,
         scored.codes,
         scored.axes.weights,
+        shown_cells(images, scored, found, design),
     )
 
 

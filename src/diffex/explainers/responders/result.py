@@ -42,6 +42,8 @@ class Responses:
         Of the cells.
     weights : ndarray, shape (d, k)
         By which the k attributes are read off the codes.
+    pictures : dict, optional
+        Of responders and controls, as `diffex.explainers.responders.showing.shown_cells` gives them.
     """
 
     head: Mapping[str, Any]
@@ -52,6 +54,7 @@ class Responses:
     responders: pd.DataFrame
     codes: NDArray[np.float32]
     weights: NDArray[np.float64]
+    pictures: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         """Print the answer."""

@@ -9,6 +9,8 @@ from diffex.explainers.responders.design import Design
 from diffex.explainers.responders.populations import LIKELY, Populations
 from diffex.responses.confounds import Confounds
 
+_ALPHA = 0.05
+
 
 def sentences(
     curves: Curves, populations: Populations, confounds: Sequence[Confounds], design: Design
@@ -46,7 +48,7 @@ def _experiment(design: Design) -> str:
 
 def _first(curves: Curves, design: Design) -> Iterator[str]:
     if curves.first is None:
-        yield "Nothing departs from controls at a false discovery rate of 0.05."
+        yield f"Nothing departs from controls at a false discovery rate of 0.05{_trend(curves, design)}."
         return
     answers = curves.answers.set_index("name", drop=False)
     row = answers.loc[curves.first]
@@ -54,6 +56,21 @@ def _first(curves: Curves, design: Design) -> Iterator[str]:
     said = "; ".join(f"{one['name']} {_from(one, design)}" for one in others)
     first = f"{called(row.to_dict())}, {_from(row.to_dict(), design)}"
     yield f"First to answer: {first} (FDR 0.05). Beside it: {said}."
+
+
+def _trend(curves: Curves, design: Design) -> str:
+    """Say what follows the dose, though no single dose departs: the test over all doses sees more."""
+    if design.dose is None:
+        return ""
+    rows = curves.answers.dropna(subset="trend_p").to_dict("records")
+    best = min(rows, key=lambda row: float(row["trend_p"]), default={"trend_p": math.inf})
+    p = best["trend_p"] * len(rows)
+    if not p <= _ALPHA:
+        return ""
+    return (
+        f" at any single dose, but over all doses {best['name']} follows {design.dose} (trend "
+        f"{best['trend']:+.2f}, p = {p:.2g}, Bonferroni over {len(rows)} values)"
+    )
 
 
 def _from(row: dict[Any, Any], design: Design) -> str:

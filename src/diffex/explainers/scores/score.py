@@ -17,6 +17,7 @@ from diffex.base.files import read_json, write_json
 from diffex.classifiers import Classifier
 from diffex.explainers.claims import claim, request_about
 from diffex.explainers.edit import open_model_of
+from diffex.explainers.magnification import magnification
 from diffex.explainers.responders.scoring import Followed, followed_attributes
 from diffex.explainers.scores.config import ScoreConfig
 from diffex.explainers.scores.effects import Calibrated, calibrate, linear_effects, require_enough
@@ -134,7 +135,8 @@ def score(
     model.classifier.check_unchanged(before)
     counts = {"cells": len(images), "kept": kept, "seconds": seconds}
     head = {"request": request, "run": str(run), **counts, **_head(explanation, attributes, effects)}
-    head["summary"] = tuple(_sentences(head, attributes, effects, model))
+    said = _sentences(head, attributes, effects, model)
+    head["summary"] = (*said, *magnification(explanation, images))
     classes = model.classifier.card.class_names
     write_cells(folder, images, Columns(classes, reader.axes, effects), head)
     write_json(folder / _HEAD, head)
