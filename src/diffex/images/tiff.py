@@ -37,16 +37,18 @@ def read_stack_header(path: Path) -> StackHeader:
         If the shape is not that of one image, the file is cut short, or it is above 64 megapixels.
     """
     with tifffile.TiffFile(path) as file:
+        _refuse_cut_tiff(path, file)  # before its OME-XML is believed, which names planes that were cut off
         shape, dtype = _shape(path, file), file.series[0].dtype
         channels, height, width = (shape[-1], *shape[:2]) if _channels_last(file, shape) else shape
         refusals.refuse_bomb(path, (height, width), channels)
         if dtype.kind not in "uifb":
             raise refusals.unreadable(path, f"pixels of type {dtype} are not numbers it knows")
-        _refuse_cut_tiff(path, file)
         rgb = file.pages.first.photometric == tifffile.PHOTOMETRIC.RGB
         about = read_tiff_metadata(file, channels)
     name = "uint8" if dtype.kind == "b" else dtype.name
-    return StackHeader((height, width), channels, name, rgb, about.names, about.pixel_size_um)
+    return StackHeader(
+        (height, width), channels, name, rgb, about.names, about.pixel_size_um, about.acquisition
+    )
 
 
 def read_stack(path: Path) -> NDArray[Any]:
