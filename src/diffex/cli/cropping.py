@@ -70,6 +70,11 @@ def crop(
     with --store, cells.zarr, which they take as well and which suits sets of 100,000 cells. How many cells
     at the edge of a field were left out, and the --columns for the other commands, are said.
 
+    Crops keep depth, channel names, pixel size and, of OME-TIFF (and bioformats2raw's OME-Zarr), when and
+    how a field was acquired: date and time, microscope, magnification, numerical aperture, and of each
+    channel exposure and wavelengths. Where fields differ in these, cells.csv has columns of them: date,
+    acquired, magnification, DNA_exposure_s... What all share is in crop.json.
+
     Example: diffex crop plate/*.ome.tif --labels masks --out cells
     """
     from diffex.images import CropRequest, crop_fields, parse_columns
@@ -91,11 +96,13 @@ def crop(
 
 def _show(result: "CropResult") -> None:
     form = result.form
+    known = ", ".join(f"{name} {value}" for name, value in result.acquisition.items())
     say(
         f"{len(result.table)} cells of {result.table['field'].nunique()} fields are in "
         f"{result.cells}; {result.skipped} at the edge left out.",
         f"Channels {', '.join(form.channel_names)}; {form.dtype}; "
         + ("no pixel size" if form.pixel_size_um is None else f"{form.pixel_size_um:g} um per pixel")
         + f". Go on with: --columns {result.columns}",
+        *([f"All fields: {known}."] if known else []),
         *result.warnings,
     )

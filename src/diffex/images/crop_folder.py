@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -14,6 +14,7 @@ from PIL import Image
 from diffex.base.errors import FolderError, InputError
 from diffex.base.files import write_json
 from diffex.base.progress import progress
+from diffex.images.acquisition import DATES, split_acquisitions
 from diffex.images.centroids import read_centroids
 from diffex.images.checks import MAX_SIZE, MIN_SIZE
 from diffex.images.cropping import Border, Crops, crop_field, locate_cells
@@ -83,7 +84,8 @@ class CropResult:
         ``cells.zarr``, which holds all three.
     table : DataFrame
         As in ``cells.csv``: ``path, mask, field, cell, y, x, at_border`` (no ``mask`` from centroids), then
-        what was known of cells and fields.
+        what was known of cells and fields, and how fields were acquired where that differs: ``acquired`` and
+        ``date``, ``magnification``, ``DNA_exposure_s`` and others.
     cells : Path
         What the other commands take.
     columns : str
@@ -93,7 +95,7 @@ class CropResult:
     cut : int
         Cells whose mask reaches the edge of its crop: those are larger than `size`, or padded.
     form : FieldForm
-        Channels, dtype and pixel size.
+        Channels, dtype, pixel size and acquisition.
     """
 
     out: Path
@@ -110,16 +112,33 @@ class CropResult:
         notes = []
         if self.form.pixel_size_um is None:
             notes.append("No pixel size is known: lengths and areas are in pixels (or give --pixel-size).")
+        other = [str(name) for name in self._acquired()[1] if name not in DATES]
+        if other:
+            notes.append(
+                f"Fields differ in {', '.join(other)}, which may pass for a difference between conditions: "
+                f"{'the store' if self.cells.name == STORE else TABLE} has a column of each."
+            )
         if self.cut:
             notes.append(f"{self.cut} cells reach the edge of their crop: a larger --size shows all of them.")
         return tuple(notes)
 
     def as_dict(self) -> dict[str, Any]:
         """Describe it, for JSON."""
+        form = asdict(self.form)
+        del form["acquisitions"]
         return {
             "out": self.out, "images": self.cells, "cells": len(self.table), "skipped": self.skipped,
-            "cut": self.cut, "columns": self.columns, **asdict(self.form), "warnings": self.warnings,
+            "cut": self.cut, "columns": self.columns, **form, "acquisition": self.acquisition,
+            "warnings": self.warnings,
         }  # fmt: skip
+
+    @property
+    def acquisition(self) -> dict[str, str | float]:
+        """How all fields were acquired, as far as they say and agree."""
+        return self._acquired()[0]
+
+    def _acquired(self) -> tuple[dict[str, str | float], pd.DataFrame]:
+        return split_acquisitions(self.form.acquisitions, self.form.channel_names)
 
 
 def crop_fields(request: CropRequest, out: Path) -> CropResult:
@@ -204,7 +223,15 @@ def _plan(request: CropRequest) -> _Plan:
     if labels is not None:
         require_label_images(labels, fields, form)
     cells = [] if request.centroids is None else read_centroids(request.centroids, fields, of_cells)
+    apart = split_acquisitions(form.acquisitions, form.channel_names)[1]
+    fields = replace(fields, table=_beside(fields.table, apart))
     return _Plan(request, fields, form, labels, cells)
+
+
+def _beside(table: pd.DataFrame, apart: pd.DataFrame) -> pd.DataFrame:
+    """Add what files say to what a table says; where both do, the table is right."""
+    said = {str(name).lower().removeprefix("metadata_") for name in table.columns}
+    return pd.concat([table, apart[[name for name in apart if str(name).lower() not in said]]], axis=1)
 
 
 def _label_folder(request: CropRequest) -> Path | None:
@@ -238,6 +265,7 @@ def _crop_one(plan: _Plan, index: int) -> tuple[Crops, int]:
 def _write_crops(stage: Path, plan: _Plan, index: int, crops: Crops) -> pd.DataFrame:
     name = plan.fields.ids[index]
     folder = place(Path(), name)
+    acquisition = plan.form.acquisitions[index]
     numbers = crops.table["cell"]
     stems = numbers if pd.api.types.is_integer_dtype(numbers) else pd.RangeIndex(1, len(numbers) + 1)
     paths = [(Path(_PIXELS) / folder / f"{stem:05d}.ome.tif").as_posix() for stem in stems]
@@ -245,7 +273,7 @@ def _write_crops(stage: Path, plan: _Plan, index: int, crops: Crops) -> pd.DataF
     for path in (paths[:1] + masks[:1]) if crops.masks is not None else paths[:1]:
         (stage / path).parent.mkdir(parents=True, exist_ok=True)
     for path, pixels in zip(paths, crops.pixels, strict=True):
-        write_ome_tiff(stage / path, pixels, plan.form.channel_names, plan.form.pixel_size_um)
+        write_ome_tiff(stage / path, pixels, plan.form.channel_names, plan.form.pixel_size_um, acquisition)
     for path, mask in zip(masks, crops.masks if crops.masks is not None else (), strict=False):
         Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(stage / path)
     known = {"path": paths} | ({} if crops.masks is None else {"mask": masks}) | {"field": name}
@@ -305,6 +333,7 @@ def _head(plan: _Plan, cells: int, skipped: int) -> dict[str, Any]:
         "schema": 1, "fields": len(plan.fields.ids), "cells": cells, "skipped": skipped, "size": request.size,
         "border": request.border, "channel_names": form.channel_names, "dtype": form.dtype,
         "pixel_size_um": form.pixel_size_um,
+        "acquisition": split_acquisitions(form.acquisitions, form.channel_names)[0],
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from diffex.base.errors import InputError
 from diffex.base.progress import progress
 from diffex.images import refusals
+from diffex.images.acquisition import Acquisition, join_acquisitions
 from diffex.images.checks import common_pixel_size, require_pixel_size, require_same_names, require_same_size
 from diffex.images.decoding import read_stored
 from diffex.images.folders import images_below, list_folder, list_zarr
@@ -76,6 +77,8 @@ class FieldForm:
         How many channels of each of a field's files are used: all but alpha.
     sizes : tuple of (int, int)
         Height and width of each field.
+    acquisitions : tuple of Acquisition
+        How each field was acquired, as far as its files say.
     """
 
     channel_names: tuple[str, ...]
@@ -83,6 +86,7 @@ class FieldForm:
     pixel_size_um: float | None
     kept: tuple[int, ...]
     sizes: tuple[tuple[int, int], ...]
+    acquisitions: tuple[Acquisition, ...]
 
 
 def list_fields(
@@ -171,6 +175,7 @@ def read_form(
         pixel_size_um or common_pixel_size(every, flat),
         tuple(_kept(header) for header in first),
         tuple(row[0].size for row in headers),
+        tuple(join_acquisitions([(one.acquisition, _kept(one)) for one in row]) for row in headers),
     )
 
 

@@ -9,6 +9,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from diffex.base.errors import DiffexError
 from diffex.images import ome_zarr, refusals, tiff, vendor
+from diffex.images.acquisition import UNKNOWN, Acquisition
 from diffex.images.stacks import StackHeader
 
 Layout = Literal["grey", "grey_alpha", "rgb", "rgb_alpha", "stack"]
@@ -49,6 +50,8 @@ class Header:
         Of the channels, where the file names each; else empty.
     pixel_size_um : float or None
         Micrometres per pixel, where the file says.
+    acquisition : Acquisition
+        How the image was acquired, where the file says.
     """
 
     format: Literal["png", "jpeg", "tiff", "zarr", "vendor"]
@@ -58,6 +61,7 @@ class Header:
     dtype: str
     names: tuple[str, ...] = ()
     pixel_size_um: float | None = None
+    acquisition: Acquisition = UNKNOWN
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -157,4 +161,7 @@ def _stack_header(form: Literal["tiff", "zarr", "vendor"], stack: StackHeader) -
     layout: Layout = "grey" if stack.channels == 1 else "stack"
     if stack.rgb and stack.channels in (3, 4):
         layout = "rgb" if stack.channels == 3 else "rgb_alpha"
-    return Header(form, stack.size, stack.channels, layout, stack.dtype, stack.names, stack.pixel_size_um)
+    return Header(
+        form, stack.size, stack.channels, layout, stack.dtype, stack.names, stack.pixel_size_um,
+        stack.acquisition,
+    )  # fmt: skip

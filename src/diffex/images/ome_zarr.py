@@ -13,6 +13,7 @@ from diffex.images import refusals
 from diffex.images.naming import shown
 from diffex.images.stacks import StackHeader, usable_names
 from diffex.images.units import pixel_size_um
+from diffex.images.zarr_acquisition import read_zarr_acquisition
 from diffex.images.zarr_chunks import find_cut_chunk
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def read_zarr_header(path: Path) -> StackHeader:
         "uint8" if dtype.kind == "b" else dtype.name,
         names=usable_names(level.names, channels),
         pixel_size_um=_pixel_size(level),
+        acquisition=read_zarr_acquisition(path).of(channels),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
+from diffex.images.acquisition import UNKNOWN, Acquisition
 from diffex.images.naming import clean_text
 
 
@@ -26,6 +27,8 @@ class StackHeader:
         Of the channels; empty where the file does not name each.
     pixel_size_um : float or None
         Micrometres per pixel; None where the file does not say.
+    acquisition : Acquisition
+        How the image was acquired, as far as the file says.
     """
 
     size: tuple[int, int]
@@ -34,6 +37,7 @@ class StackHeader:
     rgb: bool = False
     names: tuple[str, ...] = ()
     pixel_size_um: float | None = None
+    acquisition: Acquisition = UNKNOWN
 
 
 def usable_names(names: Sequence[object], channels: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What OME-TIFF and ImageJ TIFF files say of channels and pixels."""
+"""What OME-TIFF and ImageJ TIFF files say of channels, pixels and acquisition."""
 
 from dataclasses import dataclass
 from typing import Any, final
@@ -6,6 +6,8 @@ from xml.etree import ElementTree
 
 import tifffile
 
+from diffex.images.acquisition import UNKNOWN, Acquisition
+from diffex.images.ome_acquisition import positive_number, read_acquisitions
 from diffex.images.stacks import usable_names
 from diffex.images.units import pixel_size_um
 
@@ -13,7 +15,7 @@ from diffex.images.units import pixel_size_um
 @final
 @dataclass(frozen=True)
 class TiffMetadata:
-    """Channel names and pixel size.
+    """Channel names, pixel size, acquisition.
 
     Parameters
     ----------
@@ -21,10 +23,13 @@ class TiffMetadata:
         Empty where the file does not name each channel.
     pixel_size_um : float or None
         None where the file does not say, or its pixels are not square.
+    acquisition : Acquisition
+        How the image was acquired, as far as the file says.
     """
 
     names: tuple[str, ...] = ()
     pixel_size_um: float | None = None
+    acquisition: Acquisition = UNKNOWN
 
 
 def read_tiff_metadata(file: tifffile.TiffFile, channels: int) -> TiffMetadata:
@@ -70,14 +75,15 @@ def ome_files(text: str) -> tuple[str, ...]:
 
 def _ome(text: str, channels: int) -> TiffMetadata:
     # Entities are not expanded without limit by expat since 2.4.1.
-    pixels = ElementTree.fromstring(text).find("{*}Image/{*}Pixels")  # noqa: S314
+    root = ElementTree.fromstring(text)  # noqa: S314
+    pixels = root.find("{*}Image/{*}Pixels")
     if pixels is None:
         return TiffMetadata()
     names = [channel.get("Name") for channel in pixels.findall("{*}Channel")]
-    sides = (float(pixels.get("PhysicalSizeY", "nan")), float(pixels.get("PhysicalSizeX", "nan")))
+    sides = tuple(positive_number(pixels, f"PhysicalSize{axis}") or 0.0 for axis in "YX")
     units = {pixels.get("PhysicalSizeYUnit", "µm"), pixels.get("PhysicalSizeXUnit", "µm")}
-    size = pixel_size_um(sides, units.pop()) if len(units) == 1 else None
-    return TiffMetadata(usable_names(names, channels), size)
+    size = pixel_size_um((sides[0], sides[1]), units.pop()) if len(units) == 1 else None
+    return TiffMetadata(usable_names(names, channels), size, read_acquisitions(root)[0].of(channels))
 
 
 def _imagej(file: tifffile.TiffFile, metadata: dict[str, Any], channels: int) -> TiffMetadata:

@@ -1,4 +1,4 @@
-"""Lengths of microscopy's files in micrometres."""
+"""Lengths and times of microscopy's files in micrometres and seconds."""
 
 import math
 
@@ -12,7 +12,56 @@ _UNITS = {
     1e6: ("m", "meter", "metre"),
 }
 _MICROMETRES = {name: factor for factor, names in _UNITS.items() for name in names}
+_SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6, "us": 1e-6, "ns": 1e-9, "min": 60.0}
 _SQUARE = 0.01
+
+
+def micrometres(value: float, unit: str) -> float | None:
+    """Turn a length into micrometres.
+
+    Parameters
+    ----------
+    value : float
+        In `unit`.
+    unit : str
+        As a file writes it, for example ``"nm"`` or ``"micrometer"``.
+
+    Returns
+    -------
+    float or None
+        None where the unit is none of length.
+
+    Examples
+    --------
+    >>> micrometres(488.0, "nm")
+    0.488
+    """
+    factor = _MICROMETRES.get(unit.strip().lower())
+    return None if factor is None else float(f"{value * factor:.9g}")
+
+
+def seconds(value: float, unit: str) -> float | None:
+    """Turn a time into seconds.
+
+    Parameters
+    ----------
+    value : float
+        In `unit`.
+    unit : str
+        As OME-XML writes it, for example ``"ms"``.
+
+    Returns
+    -------
+    float or None
+        None where the unit is none of short times.
+
+    Examples
+    --------
+    >>> seconds(80.0, "ms")
+    0.08
+    """
+    factor = _SECONDS.get(unit.strip())
+    return None if factor is None else float(f"{value * factor:.6g}")
 
 
 def pixel_size_um(sides: tuple[float, float], unit: str) -> float | None:
@@ -37,9 +86,9 @@ def pixel_size_um(sides: tuple[float, float], unit: str) -> float | None:
     0.325
     >>> pixel_size_um((1.0, 1.0), "pixel")
     """
-    factor = _MICROMETRES.get(unit.strip().lower())
-    if factor is None or not all(math.isfinite(side) and side > 0 for side in sides):
+    side = micrometres(sides[1], unit)
+    if side is None or not all(math.isfinite(side) and side > 0 for side in sides):
         return None
     if abs(sides[0] - sides[1]) > _SQUARE * sides[1]:
         return None
-    return float(f"{sides[1] * factor:.9g}")
+    return side
