@@ -303,6 +303,38 @@ def test_cellprofilers_folder_of_each_file(plate):
     assert result.table["field"].unique().tolist() == ["A01", "A02"]
 
 
+@pytest.mark.parametrize("kept", ["screen/plate1", "plate1", "."])
+@pytest.mark.parametrize(
+    "folder", ["D:\\lab\\screen\\plate1", "\\\\server\\lab\\screen\\plate1\\", "/lab/screen/plate1"]
+)
+def test_cellprofilers_folders_of_another_computer(plate, folder, kept):
+    images = pd.read_csv(plate / "Image.csv").assign(PathName_all=folder)
+    images["FileName_all"] = images["FileName_all"].str.removeprefix("fields/")
+    images.to_csv(plate / "Image.csv", index=False)
+    given = {"centroids": plate / "Nuclei.csv", "columns": {"path": "FileName_all"}}
+    with pytest.raises(InputError) as refused:
+        crop(plate, (plate / "Image.csv",), (), **given)
+    assert f"A01.ome.tif lies in {folder}, where it is not" in str(refused.value)
+    (plate / kept).mkdir(parents=True, exist_ok=True)
+    for path in (plate / "fields").iterdir():
+        path.rename(plate / kept / path.name)
+    assert crop(plate, (plate / "Image.csv",), (), **given).table["field"].unique().tolist() == ["A01", "A02"]
+
+
+def test_cellprofilers_head_of_two_lines(plate):
+    given = {"columns": {"path": "FileName_all"}}
+    plain = crop(plate, (plate / "Image.csv",), (), "a", centroids=plate / "Nuclei.csv", **given).table
+    lines = (plate / "Nuclei.csv").read_text().splitlines()
+    assert lines[0] == "ImageNumber,ObjectNumber,Location_Center_X,Location_Center_Y,AreaShape_Area"
+    lines[0] += ",AreaShape_Area"
+    both = ["Image,Nuclei,Nuclei,Nuclei,Nuclei,Cells", lines[0], *(f"{line},200" for line in lines[1:])]
+    (plate / "both.csv").write_text("\n".join(both), encoding="utf-8")
+    joined = crop(plate, (plate / "Image.csv",), (), "b", centroids=plate / "both.csv", **given).table
+    assert joined["cell"].tolist() == plain["cell"].tolist() and joined["y"].tolist() == plain["y"].tolist()
+    assert joined["Nuclei_AreaShape_Area"].tolist() == [99] * 6
+    assert joined["Cells_AreaShape_Area"].tolist() == [200] * 6
+
+
 @pytest.mark.parametrize(
     ("plates", "store", "columns"),
     [

@@ -15,6 +15,7 @@ from diffex.base.errors import InputError
 from diffex.base.progress import progress
 from diffex.images import refusals
 from diffex.images.acquisition import Acquisition, join_acquisitions
+from diffex.images.cellprofiler import find_file
 from diffex.images.checks import common_pixel_size, require_pixel_size, require_same_names, require_same_size
 from diffex.images.decoding import read_stored
 from diffex.images.folders import images_below, list_folder, list_zarr
@@ -30,7 +31,6 @@ LABEL_ENDINGS = ("", "_cp_masks", "_masks", "_mask", "_labels", "_label")
 """What a label image's name has beyond its field's: Cellpose's and StarDist's own, and common ones."""
 
 _REFUSED_KEYS = ("label", "group", "mask")
-_FILE, _FOLDER = "FileName_", "PathName_"  # CellProfiler's columns: name and folder of a file
 _log = logging.getLogger("diffex")
 
 
@@ -102,7 +102,7 @@ def list_fields(
     columns : mapping of str to str, optional
         For a table: which column holds ``path``, and ``labels`` where there are label images; any other key
         is the name of a channel with files of its own. Files of CellProfiler's ``FileName_X`` are looked for
-        beside the table, then in ``PathName_X``.
+        beside the table, then in ``PathName_X``, then in a folder of that name beside the table.
     label_folder : Path, optional
         Where the label images lie: within a folder of fields, or among them, they are no fields.
 
@@ -222,21 +222,15 @@ def _of_table(path: Path, columns: dict[str, str]) -> FieldList:
             f"{len(labels)} fields, expected one in every row: fill them in."
         )
     table = listing.table if len(listing.table.columns) else pd.DataFrame(index=range(len(listing.ids)))
-    whole = None if labels is None else tuple(one for one in labels if one is not None)
     names = [columns[part] for part in listing.parts] or [columns.get("path", "")]
     files = tuple(
-        tuple(_in_own_folder(file, table, row, name) for file, name in zip(some, names, strict=True))
+        tuple(find_file(file, name, table.iloc[row], path) for file, name in zip(some, names, strict=True))
         for row, some in enumerate(listing.files)
     )
-    return FieldList(_ids(listing.ids), files, listing.parts, whole, table)
-
-
-def _in_own_folder(file: Path, table: pd.DataFrame, row: int, column: str) -> Path:
-    folder = column.replace(_FILE, _FOLDER)
-    if _FILE not in column or folder not in table.columns or file.exists():
-        return file
-    other = Path(str(table[folder].iloc[row])) / file.name
-    return other if other.exists() else file
+    if labels is not None:
+        named = [(row, one) for row, one in enumerate(labels) if one is not None]
+        labels = tuple(find_file(one, columns["labels"], table.iloc[row], path) for row, one in named)
+    return FieldList(_ids(listing.ids), files, listing.parts, labels, table)
 
 
 def _expanded(path: Path, label_folder: Path | None) -> list[tuple[Path, str]]:

@@ -1,5 +1,6 @@
 """Tables of images: CSV or Parquet, with columns that name files, labels, groups and masks."""
 
+import csv
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ import pandas as pd
 import pyarrow
 
 from diffex.base.errors import InputError
+from diffex.images.cellprofiler import two_line_head
 from diffex.images.listing import Listing
 from diffex.images.naming import clean_text, shown
 
@@ -94,7 +96,7 @@ def read_table(path: Path) -> TableFile:
     Parameters
     ----------
     path : Path
-        A ``.csv`` (UTF-8, commas) or ``.parquet`` file.
+        A ``.csv`` (UTF-8, commas) or ``.parquet`` file; CellProfiler's head of two lines becomes one.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def read_table(path: Path) -> TableFile:
         table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
     except InputError:
         raise
-    except (OSError, ValueError, pyarrow.ArrowException, *_PANDAS) as error:
+    except (OSError, ValueError, pyarrow.ArrowException, csv.Error, *_PANDAS) as error:
         reason = shown(str(error).strip().split("\n")[0])
         raise InputError(
             f"{shown(path)} cannot be read as a table ({reason}), expected CSV in UTF-8 or Parquet: "
@@ -201,9 +203,12 @@ def _read_csv(path: Path) -> TableFile:
         warnings.simplefilter("error", pd.errors.ParserWarning)
         head = pd.read_csv(path, dtype=str, encoding="utf-8-sig", nrows=0)
         _refuse_other_separators(path, [str(name) for name in head.columns])
+        names = two_line_head(path)
+        form: dict[str, Any] = {"encoding": "utf-8-sig", "index_col": False}
+        form |= {} if names is None else {"header": None, "skiprows": 2, "names": names}
         # Labels such as NA or None are names, so the text is read without pandas' missing values.
-        text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-        typed = pd.read_csv(path, encoding="utf-8-sig", index_col=False, low_memory=False)
+        text = pd.read_csv(path, dtype=str, keep_default_na=False, **form)
+        typed = pd.read_csv(path, low_memory=False, **form)
     return TableFile(path, typed, text)
 
 
