@@ -26,6 +26,7 @@ from diffex.explainers.attributes import (
     calibrated_concepts,
     explain_attributes,
 )
+from diffex.explainers.magnification import model_magnification
 from diffex.explainers.preparing import prepare
 from diffex.explainers.showing import example_pictures
 from diffex.explainers.verifying import Verified, make_verifier, passing_first
@@ -283,6 +284,22 @@ def test_other_images_than_the_models_are_refused(tiny, model):
     dim = tiny.cells(24, seed=3, value_range=(0.0, 65535.0))
     with pytest.raises(ClassifierError, match=r"in \[0, 65535\], the model .* expects .* in \[0, 255\]"):
         explain_attributes(dim, model, tiny.config())
+
+
+def test_another_magnification_than_the_models_is_said(tiny, new_cells, model, explained):
+    assert model.pixel_size_um == new_cells.pixel_size_um > 0
+    assert not [said for said in explained.summary["warnings"] if "um per pixel" in said]
+    finer = replace(new_cells, pixel_size_um=new_cells.pixel_size_um / 2)
+    (said,) = model_magnification(model, finer)
+    assert "The model's images have" in said and "sees cells 2 times as large as those it knows" in said
+    assert said in explain_attributes(finer, model, tiny.config(images=24, concepts=10)).summary["warnings"]
+
+
+def test_a_model_of_an_earlier_version_knows_no_pixel_size(new_cells, model):
+    older = replace(
+        model, record={key: value for key, value in model.record.items() if key != "pixel_size_um"}
+    )
+    assert older.pixel_size_um is None and model_magnification(older, new_cells) == ()
 
 
 def test_images_without_labels_are_explained_by_predictions(tiny, new_cells, model):

@@ -12,6 +12,7 @@ from diffex.effects.agreement import Agreement
 from diffex.effects.replication import replication_units
 from diffex.explainers.answer import answer
 from diffex.explainers.config import AttributeConfig, Search
+from diffex.explainers.magnification import model_magnification
 from diffex.explainers.preparing import Prepared
 from diffex.explainers.verifying import Verified
 from diffex.generators.model import Model
@@ -84,7 +85,10 @@ def summarise(
         },
         "unit": unit,
         "labels_are_predictions": prepared.labels_are_predictions,
-        "warnings": _warnings(verified) + _search_warnings(table, compared, config),
+        "warnings": [
+            *model_magnification(model, images), *_warnings(verified),
+            *_search_warnings(table, compared, config),
+        ],
         **made_with("diffex", "torch", "diffusers", "numpy"),
         "search": {
             "strength_size": size, "depth": 1, "verify_depth": config.verify_depth,

@@ -111,6 +111,7 @@ def fit_model(request: FitRequest, folder: Path, device: torch.device) -> Model:
         "held_out": list(held_out.ids),
         "held_out_pixels": pixel_hashes(held_out, evenly(len(held_out), _HASHED).tolist()),
         "images": repr(request.images),
+        "pixel_size_um": request.images.pixel_size_um,
         "black_box": quality,
         "adapted_from": None if request.start is None else str(request.start),
         "seconds": round(time.monotonic() - started, 1),

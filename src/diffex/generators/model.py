@@ -61,6 +61,12 @@ class Model:
         """Whether every gate passed."""
         return all(gate.passed for gate in self.gates)
 
+    @property
+    def pixel_size_um(self) -> float | None:
+        """Micrometres per pixel of the fitting images; None where they, or an older model, do not say."""
+        size = self.record.get("pixel_size_um")
+        return None if size is None else float(size)
+
     def require_gates(self, *, force: bool) -> None:
         """Refuse to explain where a gate failed.
 
@@ -206,7 +212,8 @@ def write_model(
     class_codes : Tensor
         From `mean_codes`.
     extra : mapping
-        What else to keep: data fingerprint, seconds, versions; ``generator`` where it is in another folder.
+        What else to keep: data fingerprint, pixel size, seconds, versions; ``generator`` where it is in
+        another folder.
     """
     save_tensors(folder / _CLASSES, {"codes": class_codes})
     own = (folder / "classifier" / "config.json").exists()
