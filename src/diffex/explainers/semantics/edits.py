@@ -25,7 +25,7 @@ Measure = Callable[[Tensor, NDArray[np.int64]], pd.DataFrame]
 SizeOf = Callable[[Tensor], Tensor]
 PILOT = 6
 """Images on which phrases are told from one another and brought to one size of change."""
-_GAINS = (0.25, 4.0)
+_GAINS = (0.25, 8.0)
 
 
 @final
