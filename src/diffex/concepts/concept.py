@@ -31,6 +31,9 @@ class Concept:
     gain : float
         What strength 1 is in the editor's own unit, where a longer direction would be another concept: text
         editors multiply their guidance by it.
+    opposite : bool
+        Whether the direction's negative says something too, as of phrases that have an opposite: text editors
+        lead an edit of negative strength towards that, else away from the phrase.
     """
 
     id: str
@@ -40,6 +43,7 @@ class Concept:
     parent: str | None = None
     merged: tuple[str, ...] = ()
     gain: float = 1.0
+    opposite: bool = False
 
     def scaled(self, factor: float) -> "Concept":
         """Multiply the direction.
@@ -65,12 +69,14 @@ class Concept:
             "parent": self.parent,
             "merged": self.merged,
             "gain": self.gain,
+            "opposite": self.opposite,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], direction: Tensor) -> "Concept":
         """Rebuild from `as_dict` and a direction."""
         known = {k: values[k] for k in ("id", "kind", "name", "parent")}
+        known["opposite"] = values.get("opposite", False)
         return cls(
             **known, direction=direction, merged=tuple(values.get("merged", ())), gain=values.get("gain", 1.0)
         )

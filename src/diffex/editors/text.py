@@ -28,7 +28,8 @@ class TextEditor:
     detail, is kept too and added to every rendering: the null edit is then the image itself. Where a phrase
     changes the rendering by more than the noise, only noise is added: an organelle that was edited away is
     not put back. A phrase adds ``guidance * strength * gain * (noise given the phrase - noise given the
-    reference)`` at every step, `gain` being the concept's.
+    reference)`` at every step, `gain` being the concept's. With an opposite, a negative strength gives that
+    instead of the phrase, and counts as positive.
 
     Parameters
     ----------
@@ -178,20 +179,22 @@ class TextEditor:
         if not edits:
             return self.null(inversion)
         start, *missed = torch.split(inversion.noise.to(self.model.device), self._latent_channels(), dim=1)
-        texts = torch.cat([self._reference, *(self._text(concept) for concept, _ in edits)])
+        texts = torch.cat([self._reference, *(self._text(concept, strength) for concept, strength in edits)])
         texts = texts.repeat_interleave(len(inversion), dim=0)
         latents = start
         for k, time in enumerate(self.times):
             every = self.model.predict_noise(latents.repeat(len(edits) + 1, 1, 1, 1), time, texts)
             plain, *led = every.chunk(len(edits) + 1)
             noise = plain
-            for (_, strength), given in zip(edits, led, strict=True):
-                noise = noise + self.guidance * strength * (given - plain)
+            for (concept, strength), given in zip(edits, led, strict=True):
+                towards = abs(strength) if concept.opposite else strength
+                noise = noise + self.guidance * towards * (given - plain)
             latents = self._step(k, latents, noise) + missed[k]
         return self._rendered(latents, inversion)
 
-    def _text(self, concept: Concept) -> Tensor:
-        return self._reference + concept.direction.to(self._reference).view_as(self._reference)
+    def _text(self, concept: Concept, strength: float) -> Tensor:
+        way = concept.direction.to(self._reference).view_as(self._reference)
+        return self._reference + (-way if concept.opposite and strength < 0 else way)
 
     def _latent_channels(self) -> int:
         return int(self.model.unet.config.in_channels)

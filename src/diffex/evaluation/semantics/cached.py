@@ -153,20 +153,22 @@ def _keep(edits: PhraseEdits, kept: Path) -> None:
             stream, logits=edits.logits, changes=edits.changes, sizes=edits.sizes,
             directions=np.stack([one.direction.numpy() for one in edits.concepts]),
             gains=np.array([one.gain for one in edits.concepts]),
+            opposites=np.array([one.opposite for one in edits.concepts]),
         )  # fmt: skip
 
 
 def _open(tree: ConceptTree, subject: Subject, kept: Path) -> PhraseEdits:
     """Read what `_keep` wrote."""
     with np.load(kept, allow_pickle=False) as found:
-        led = zip(tree.phrases(), found["directions"], found["gains"], strict=True)
-        edits = PhraseEdits(
-            subject,
-            [
-                Concept(n.id, "text", n.name, torch.from_numpy(way), parent=n.parent, gain=float(gain))
-                for n, way, gain in led
-            ],
-        )
+        led = zip(*(found[name] for name in ("directions", "gains", "opposites")), strict=True)
+        concepts = [
+            Concept(
+                n.id, "text", n.name, torch.from_numpy(way), parent=n.parent, gain=float(gain),
+                opposite=bool(opposite),
+            )
+            for n, (way, gain, opposite) in zip(tree.phrases(), led, strict=True)
+        ]  # fmt: skip
+        edits = PhraseEdits(subject, concepts)
         edits.logits, edits.changes, edits.sizes = found["logits"], found["changes"], found["sizes"]
     return edits
 

@@ -97,11 +97,11 @@ def edits_of(
     """
     make, nodes = subject.editor.concept, tree.phrases()
     plain = [make(n.id, n.phrase or n.name, n.name, n.parent) for n in nodes]
-    column = columns_named(nodes, known)
-    apart = opposed(plain, column, np.array([n.rises for n in nodes]))
+    column, rises = columns_named(nodes, known), np.array([n.rises for n in nodes])
+    apart = opposed(plain, column, rises)
     rows = evenly(len(subject.inversion), PILOT)
     changes = np.stack([_change(subject, concept, rows) for concept in apart])
-    led = unmixed(apart, in_spreads(changes, real.std(axis=0)), column, alike(real))
+    led = unmixed(apart, in_spreads(changes, real.std(axis=0)), column, rises, alike(real))
     sizes = np.array([_size(subject, concept, rows) for concept in led])
     common = size * difference_size(subject.null, subject.size_of)
     gains = np.clip(common / np.maximum(sizes, 1e-9), *_GAINS)
@@ -109,16 +109,17 @@ def edits_of(
 
 
 def _change(subject: Subject, concept: Concept, rows: NDArray[np.int64]) -> FloatArray:
-    """Mean change of every measurement in some images, ``(m,)``."""
-    x = subject.render(concept, 1.0, rows, "calibration")
-    change = subject.measure(x, rows).to_numpy() - subject.null_measured.to_numpy()[rows]
-    return np.asarray(change.mean(axis=0))
+    """Half the mean difference of every measurement between images edited along a phrase and away, ``(m,)``."""
+    along, away = (
+        subject.measure(subject.render(concept, sign, rows, "calibration"), rows).to_numpy() for sign in SIGNS
+    )
+    return np.asarray((along - away).mean(axis=0) / 2)
 
 
 def _size(subject: Subject, concept: Concept, rows: NDArray[np.int64]) -> float:
-    """Mean size of what a phrase changes in some images."""
-    x = subject.render(concept, 1.0, rows, "calibration")
-    return float(subject.size_of(x - subject.null[rows]).mean())
+    """Mean size of what a phrase changes in some images, along it and away."""
+    edits = (subject.render(concept, sign, rows, "calibration") for sign in SIGNS)
+    return float(np.mean([float(subject.size_of(x - subject.null[rows]).mean()) for x in edits]))
 
 
 @final

@@ -11,6 +11,7 @@ from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, align_labels
 from diffex.concepts import Concept, ConceptTree
 from diffex.concepts.describers import with_measurements
+from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import margin_of
 from diffex.explainers.semantics.checking import DONE, check_edits
 from diffex.explainers.semantics.config import SemanticConfig
@@ -148,11 +149,30 @@ def assess(
         A row per phrase and sign, by rank.
     """
     nodes, total = tree.phrases(), edits.effects(target)
-    values = real.to_numpy()
-    checks = check_edits(edits.changes, nodes, known, values.std(axis=0), groups, config)
-    own = own_effects(total, edits.changes, checks, np.array([n.rises for n in nodes]), values)
+    values, changes = real.to_numpy(), central(edits.changes)
+    checks = check_edits(changes, nodes, known, values.std(axis=0), groups, config)
+    own = own_effects(central(total), changes, checks, np.array([n.rises for n in nodes]), values)
     scale = float(margin_of(edits.subject.null_logits, target).std())
     return ranked(tree, nodes, edits, checks, Outcome(total, own, scale), groups, target, config)
+
+
+def central(changes: FloatArray) -> FloatArray:
+    """Half the difference between the edits along a phrase and away from it, for either sign.
+
+    What both have in common is no doing of the phrase: detail that any rendering loses, above all.
+
+    Parameters
+    ----------
+    changes : ndarray, shape (K, n, 2, ...)
+        Edits less null edits, at strengths +1 and -1.
+
+    Returns
+    -------
+    ndarray, shape (K, n, 2, ...)
+        The second is the first's negative.
+    """
+    half = (changes[:, :, 0] - changes[:, :, 1]) / 2
+    return np.stack([half, -half], axis=2)
 
 
 def _best(

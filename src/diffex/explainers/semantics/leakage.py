@@ -26,7 +26,7 @@ class OwnEffects:
         Standard error of their means beyond that of images: what edits do to the margin that no measurement
         carries, and how little is known of the slopes. 0 for fewer than 12 phrases.
     slopes : dict of int to float
-        The margin's change per standard deviation of each measurement that a phrase names, by position.
+        The margin's change per standard deviation of each measurement of the regression, by position.
     """
 
     effects: FloatArray
@@ -39,9 +39,10 @@ def own_effects(
 ) -> OwnEffects:
     """Take out of every effect what the measurements that other phrases name carry.
 
-    The mean effect of every phrase and sign is regressed on its mean changes of all measurements that phrases
-    of the tree name (ridge, as strong as the evidence says; MacKay 1992): means, since the measurement's
-    noise in single images would make the slopes too flat. What the fit gives to measurements other than a
+    The mean effect of every phrase and sign is regressed on its mean changes of all measurements that some edit
+    of the tree moves as its phrase says (ridge, as strong as the evidence says; MacKay 1992); of others, slopes
+    would be learnt off edits that do something else. Means, since the measurement's noise in single images
+    would make the slopes too flat. What the fit gives to measurements other than a
     phrase's own is leakage of the edit, not an effect of the phrase; measurements that go with its own over
     real images count as its own, since nothing tells them apart. What the fit does not explain is how far
     an arbitrary edit moves the margin. The two signs of a phrase, and opposite phrases, are led along one
@@ -63,12 +64,11 @@ def own_effects(
     Returns
     -------
     OwnEffects
-        The effects themselves where no phrase names a measurement, none that is named changes, or nothing
-        moves the margin.
+        The effects themselves where no edit does what it says, or nothing moves the margin.
     """
     from sklearn.linear_model import BayesianRidge
 
-    named = np.unique(checks.column[checks.column >= 0])
+    named = np.unique(checks.column[checks.done.any(axis=1)])
     scaled = in_spreads(changes[..., named], real[:, named].std(axis=0))
     seen = (~np.isnan(effects)).sum(axis=1)  # (K, 2)
     given = np.maximum(seen, 1)

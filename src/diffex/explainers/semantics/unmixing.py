@@ -11,6 +11,7 @@ from diffex.concepts import Concept
 from diffex.effects.arrays import FloatArray
 
 _RIDGE = 1.0  # square of standard deviations
+_MOVES = 0.3  # standard deviations: what takes part in unmixing does what it says
 
 
 def opposed(
@@ -40,19 +41,23 @@ def opposed(
     for k, concept in enumerate(concepts):
         others = np.flatnonzero((column == column[k]) & (rises != rises[k]) & (column[k] >= 0))
         apart = (directions[k] - directions[others].mean(0)) / 2 if len(others) else directions[k]
-        led.append(replace(concept, direction=apart))
+        led.append(replace(concept, direction=apart, opposite=len(others) > 0))
     return led
 
 
 def unmixed(
-    concepts: Sequence[Concept], changes: FloatArray, column: NDArray[np.int64], alike: NDArray[np.bool_]
+    concepts: Sequence[Concept],
+    changes: FloatArray,
+    column: NDArray[np.int64],
+    rises: NDArray[np.bool_],
+    alike: NDArray[np.bool_],
 ) -> list[Concept]:
     """Take out of every phrase's direction what other phrases do.
 
     A large nucleus makes a text model draw a large cell. The direction of each phrase that names a
     measurement gets a combination of others added (ridge) that cancels its mean change of all measurements
-    that other phrases name. Phrases of its own measurement, or of one that goes with it over real images,
-    take no part, and neither do phrases that nothing measures.
+    that those others name. Phrases of its own measurement, or of one that goes with it over real images,
+    take no part, and neither do phrases that do not move what they name: nothing is known of their edits.
 
     Parameters
     ----------
@@ -62,6 +67,8 @@ def unmixed(
         Mean change of each measurement, in standard deviations of real images.
     column : ndarray of int, shape (K,)
         Which measurement each phrase names; -1 where none does.
+    rises : ndarray of bool, shape (K,)
+        Whether more of the phrase is more of the measurement.
     alike : ndarray of bool, shape (m, m)
         Which measurements go together over real images.
 
@@ -72,8 +79,10 @@ def unmixed(
     """
     directions = torch.stack([concept.direction for concept in concepts])
     weights = np.eye(len(concepts))
+    asked = changes[np.arange(len(concepts)), column] * np.where(rises, 1, -1)
+    moving = (column >= 0) & (asked >= _MOVES)
     for k in np.flatnonzero(column >= 0):
-        others = np.flatnonzero((column >= 0) & ~alike[column[k], column])
+        others = np.flatnonzero(moving & ~alike[column[k], column])
         if not len(others):
             continue
         wanted = np.unique(column[others])
