@@ -109,7 +109,9 @@ def test_length_units_may_differ_or_be_left_out():
 
 
 def test_phrases_of_a_published_tree_get_the_measurement_that_the_ontology_knows():
-    published = {"categories": {"Cell": {"edge": ["Ragged cell edge", "tentacles"], "size": ["large nucleus"]}}}
+    published = {
+        "categories": {"Cell": {"edge": ["Ragged cell edge", "tentacles"], "size": ["large nucleus"]}}
+    }
     tree = with_measurements(ConceptTree.from_dict(published), PlantedCells().images(1, seed=0).channel_names)
     said = {node.phrase: (node.measurement, node.rises) for node in tree.phrases()}
     assert said["Ragged cell edge"] == ("stained_solidity_cytoplasm", False)
@@ -118,7 +120,9 @@ def test_phrases_of_a_published_tree_get_the_measurement_that_the_ontology_knows
 
 
 def test_a_measurement_that_a_tree_names_is_kept():
-    given = {"nodes": [{"id": "large", "phrase": "large nucleus", "measurement": "perimeter", "rises": False}]}
+    given = {
+        "nodes": [{"id": "large", "phrase": "large nucleus", "measurement": "perimeter", "rises": False}]
+    }
     tree = ConceptTree.from_dict(given)
     assert with_measurements(tree, ["nucleus"]) == tree
 

@@ -37,6 +37,15 @@ def test_a_concept_names_its_phrase_and_parent(editor):
     assert not editor.concept("nothing", "").direction.any()
 
 
+def test_with_an_opposite_a_negative_strength_leads_towards_that(editor, pixels):
+    inversion, large = editor.invert(pixels, IDS), editor.concept("size/large", "large nucleus")
+    pair, small = replace(large, opposite=True), replace(large, direction=-large.direction)
+    less = editor.edit(inversion, pair, -1.0)
+    assert torch.equal(less, editor.edit(inversion, small, 1.0))
+    assert torch.equal(editor.edit(inversion, pair, 1.0), editor.edit(inversion, large, 1.0))
+    assert not torch.allclose(less, editor.edit(inversion, large, -1.0), atol=0.01)
+
+
 def test_the_null_edit_is_the_image_and_without_the_residual_the_autoencoders(editor, pixels, text_model):
     inversion = editor.invert(pixels, IDS)
     torch.testing.assert_close(editor.null(inversion), pixels, rtol=0, atol=0.01)

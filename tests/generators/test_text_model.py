@@ -33,7 +33,13 @@ def test_it_is_written_and_read_again(text_model, folder):
 
 
 def test_how_far_edits_reach_is_kept_and_a_foreign_folder_needs_not_say(text_model, tmp_path):
-    parts = text_model.vae, text_model.text_encoder, text_model.tokenizer, text_model.unet, text_model.scheduler
+    parts = (
+        text_model.vae,
+        text_model.text_encoder,
+        text_model.tokenizer,
+        text_model.unet,
+        text_model.scheduler,
+    )
     TextModel(*parts, reach=0.4).save(tmp_path)
     near = open_text_model(str(tmp_path), CPU)
     assert near.reach == 0.4

@@ -66,6 +66,14 @@ def test_without_a_named_measurement_effects_stay_as_they_are():
     assert not found.slopes and not found.error.any()
 
 
+def test_slopes_are_not_learnt_of_what_no_edit_moves_on_purpose():
+    """An edit that should brighten actin does not, and breaks the nucleus: the area's effect is not its."""
+    changes = changes_of({"area_um2": 1.0}, {"ring_mean_actin": -2.0, "area_um2": 0.5}, images=32)
+    effects = 2.0 * changes[..., NAMES.index("area_um2")]
+    checks = check_edits(changes, [LARGE, BRIGHT], KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    assert set(own_effects(effects, changes, checks, UP, REAL).slopes) == {NAMES.index("area_um2")}
+
+
 @pytest.mark.parametrize("still", ["changes", "effects"])
 def test_where_nothing_moves_nothing_leaks(still):
     changes = 0.0 * changes_of({"area_um2": 1.0}) if still == "changes" else changes_of({"area_um2": 1.0})

@@ -13,6 +13,7 @@ NAMES = "large", "small", "bright", "mute", "odd"
 CONCEPTS = [Concept(n, "text", n, torch.eye(5)[i].view(1, 5)) for i, n in enumerate(NAMES)]
 APART = np.eye(3, dtype=bool)
 COLUMN = np.array([0, 0, 1, -1, 2])
+RISES = np.array([True, False, True, True, True])
 CHANGES = np.array([[3.0, 1.5, 0.0], [-3.0, -1.5, 0.0], [0.0, 3.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.1]])
 
 
@@ -29,19 +30,20 @@ def test_opposites_are_led_apart_and_what_they_share_is_left_out():
     assert torch.equal(large, torch.tensor([[1.0, 1.0]]))
     assert torch.equal(small, -large)
     assert torch.equal(bright, directions[2])  # without an opposite
+    assert [c.opposite for c in opposed(three, column, rises)] == [True, True, False]
     alone = opposed(three, np.full(3, -1), rises)  # what nothing measures has none
     assert all(torch.equal(c.direction, d) for c, d in zip(alone, directions, strict=True))
 
 
 def test_what_other_phrases_change_is_taken_out():
-    after = changed(unmixed(CONCEPTS, CHANGES, COLUMN, APART))
+    after = changed(unmixed(CONCEPTS, CHANGES, COLUMN, RISES, APART))
     assert abs(after[0, 1]) < 0.2 * CHANGES[0, 1]
     assert after[0, 0] == pytest.approx(CHANGES[0, 0])
     assert after[2] == pytest.approx(CHANGES[2], abs=0.01)
 
 
 def test_neither_the_opposite_nor_what_nothing_measures_takes_part():
-    led = unmixed(CONCEPTS, CHANGES, COLUMN, APART)
+    led = unmixed(CONCEPTS, CHANGES, COLUMN, RISES, APART)
     assert float(led[0].direction[0, 1]) == 0  # small
     assert all(float(c.direction[0, 3]) == 0 for c in led if c.id != "mute")
     assert torch.equal(led[3].direction, CONCEPTS[3].direction)
@@ -50,17 +52,24 @@ def test_neither_the_opposite_nor_what_nothing_measures_takes_part():
 def test_measurements_that_go_together_are_left_together():
     together = APART.copy()
     together[0, 1] = together[1, 0] = True
-    led = unmixed(CONCEPTS, CHANGES, COLUMN, together)
+    led = unmixed(CONCEPTS, CHANGES, COLUMN, RISES, together)
     assert float(led[0].direction[0, 2]) == 0
 
 
 def test_a_phrase_with_no_other_beside_it_stays_as_it_is():
-    led = unmixed(CONCEPTS[:2], CHANGES[:2], COLUMN[:2], APART)
+    led = unmixed(CONCEPTS[:2], CHANGES[:2], COLUMN[:2], RISES[:2], APART)
     assert all(torch.equal(a.direction, b.direction) for a, b in zip(led, CONCEPTS, strict=False))
 
 
 def test_a_weak_leak_is_not_chased_with_a_weak_phrase():
     changes = CHANGES.copy()
     changes[0, 2] = 0.2
-    led = unmixed(CONCEPTS, changes, COLUMN, APART)
+    led = unmixed(CONCEPTS, changes, COLUMN, RISES, APART)
     assert abs(float(led[0].direction[0, 4])) < 0.1
+
+
+def test_a_phrase_that_does_not_move_what_it_names_takes_no_part():
+    changes = CHANGES.copy()
+    changes[2] = [0.0, -3.0, 0.0]  # "bright" darkens
+    led = unmixed(CONCEPTS, changes, COLUMN, RISES, APART)
+    assert float(led[0].direction[0, 2]) == 0

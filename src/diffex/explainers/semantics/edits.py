@@ -75,7 +75,7 @@ def edits_of(
 
     Phrases are led away from their opposites (`opposed`) and edited into a few images, and their directions
     are freed of what other phrases change (`unmixed`). Then each is edited again; its gain is the size asked
-    for over the size of that change, at most 4 and at least a quarter.
+    for over the size of that change, at most 8 and at least a quarter.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def edits_of(
 
 
 def _change(subject: Subject, concept: Concept, rows: NDArray[np.int64]) -> FloatArray:
-    """Half the mean difference of every measurement between images edited along a phrase and away, ``(m,)``."""
+    """Half the mean difference of every measurement between edits along a phrase and away, ``(m,)``."""
     along, away = (
         subject.measure(subject.render(concept, sign, rows, "calibration"), rows).to_numpy() for sign in SIGNS
     )

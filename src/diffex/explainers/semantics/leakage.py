@@ -39,10 +39,10 @@ def own_effects(
 ) -> OwnEffects:
     """Take out of every effect what the measurements that other phrases name carry.
 
-    The mean effect of every phrase and sign is regressed on its mean changes of all measurements that some edit
-    of the tree moves as its phrase says (ridge, as strong as the evidence says; MacKay 1992); of others, slopes
-    would be learnt off edits that do something else. Means, since the measurement's noise in single images
-    would make the slopes too flat. What the fit gives to measurements other than a
+    The mean effect of every phrase and sign is regressed on its mean changes of all measurements that some
+    edit of the tree moves as its phrase says (ridge, as strong as the evidence says; MacKay 1992); of others,
+    slopes would be learnt off edits that do something else. Means, since the measurement's noise in single
+    images would make the slopes too flat. What the fit gives to measurements other than a
     phrase's own is leakage of the edit, not an effect of the phrase; measurements that go with its own over
     real images count as its own, since nothing tells them apart. What the fit does not explain is how far
     an arbitrary edit moves the margin. The two signs of a phrase, and opposite phrases, are led along one

@@ -26,7 +26,7 @@ SHIPPED = "shipped"
 """Address of the model that comes along: planted cells and scenes, 64 px, three channels."""
 
 REACH = 0.95
-"""How far an image is noised to be edited, as a share of the schedule, by a model that only learnt to denoise."""
+"""How far an image is noised to be edited by a model that only learnt to denoise: a share of its schedule."""
 
 _OURS = "diffex.json"
 
@@ -42,8 +42,8 @@ class TextModel:
     scheduler : DPMSolverMultistepScheduler
         Its noise schedule; noise or velocity is predicted.
     reach : float, default 0.95
-        How far an image is noised to be edited. A model that was trained to turn one image into its twin heeds
-        the text at any level of noise, and edits best where it still sees the image.
+        How far an image is noised to be edited. A model that was trained to turn one image into its twin
+        heeds the text at any level of noise, and edits best where it still sees the image.
     """
 
     def __init__(
