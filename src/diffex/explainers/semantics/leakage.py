@@ -12,6 +12,8 @@ from diffex.explainers.semantics.checking import Checks, alike, in_spreads
 FEWEST = 12
 """With fewer phrases nobody can tell how much of an effect is carried by what is not measured."""
 
+_BENT = 0.3  # of what leakage carries: over large changes a slope holds only roughly
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,7 @@ class OwnEffects:
         NaN where not rendered.
     error : ndarray, shape (K, 2)
         Standard error of their means beyond that of images: what edits do to the margin that no measurement
-        carries, and how little is known of the slopes. 0 for fewer than 12 phrases.
+        carries, how little is known of the slopes, and how roughly they hold. 0 for fewer than 12 phrases.
     slopes : dict of int to float
         The margin's change per standard deviation of each measurement of the regression, by position.
     """
@@ -39,21 +41,20 @@ def own_effects(
 ) -> OwnEffects:
     """Take out of every effect what the measurements that other phrases name carry.
 
-    The mean effect of every phrase and sign is regressed on its mean changes of all measurements that some
+    The mean effect of every line of edits is regressed on its mean changes of all measurements that some
     edit of the tree moves as its phrase says (ridge, as strong as the evidence says; MacKay 1992); of others,
     slopes would be learnt off edits that do something else. Means, since the measurement's noise in single
     images would make the slopes too flat. What the fit gives to measurements other than a
     phrase's own is leakage of the edit, not an effect of the phrase; measurements that go with its own over
     real images count as its own, since nothing tells them apart. What the fit does not explain is how far
-    an arbitrary edit moves the margin. The two signs of a phrase, and opposite phrases, are led along one
-    line and count as one edit when degrees of freedom are.
+    an arbitrary edit moves the margin. The two signs of a phrase, and opposite phrases, are one line.
 
     Parameters
     ----------
     effects : ndarray, shape (K, n, 2)
-        Changes of the margin; NaN where not rendered.
+        Changes of the margin, those of the second sign the negatives of the first's; NaN where not rendered.
     changes : ndarray, shape (K, n, 2, m)
-        Changes of the measurements.
+        Changes of the measurements, likewise.
     checks : Checks
         Which measurement is whose.
     rises : ndarray of bool, shape (K,)
@@ -70,31 +71,32 @@ def own_effects(
 
     named = np.unique(checks.column[checks.done.any(axis=1)])
     scaled = in_spreads(changes[..., named], real[:, named].std(axis=0))
-    seen = (~np.isnan(effects)).sum(axis=1)  # (K, 2)
-    given = np.maximum(seen, 1)
-    x = np.nansum(scaled, axis=1) / given[..., None]  # (K, 2, named)
-    y = np.nansum(effects, axis=1) / given
-    if not (x.any() and y.any()):
-        return OwnEffects(effects, np.zeros(seen.shape), {})
+    seen = (~np.isnan(effects[..., 0])).sum(axis=1)  # (K,)
+    x = np.nansum(scaled[:, :, 0], axis=1) / np.maximum(seen, 1)[:, None]  # (K, named)
+    y = np.nansum(effects[:, :, 0], axis=1) / np.maximum(seen, 1)
+    rows = _lines(checks.column, rises) & (seen > 0)
+    if not (x[rows].any() and y[rows].any()):
+        return OwnEffects(effects, np.zeros(effects.shape[::2]), {})
+    weights = seen[rows] / seen[rows].mean()
     ridge = BayesianRidge(alpha_1=0, alpha_2=0, lambda_1=0, lambda_2=0, fit_intercept=False)
-    rows = seen > 0
-    ridge.fit(x[rows], y[rows], sample_weight=seen[rows] / seen[rows].mean())
+    ridge.fit(x[rows], y[rows], sample_weight=weights)
     own = (checks.column[:, None] == named) | alike(real)[checks.column][:, named]  # (K, named)
-    leak = np.where(own[:, None], 0.0, ridge.coef_)  # (K, 1, named)
-    error = np.zeros(seen.shape)
+    leak = np.where(own, 0.0, ridge.coef_)
+    error = np.zeros(len(effects))
     if len(effects) >= FEWEST:
-        beside = np.where(own[:, None], 0.0, x)
-        of_slopes = np.einsum("ksi,ij,ksj->ks", beside, ridge.sigma_, beside)
+        beside = np.where(own, 0.0, x)
+        of_slopes = np.einsum("ki,ij,kj->k", beside, ridge.sigma_, beside)
         fitted = len(named) - ridge.lambda_ * np.trace(ridge.sigma_)
-        count = _lines(checks.column, rises)
-        # The fit divided its squares by rows less what was fitted; lines are fewer than rows.
-        fewer = (1 - fitted / rows.sum()) * count / max(count - fitted, 1.0)
-        error = np.sqrt((1 / ridge.alpha_ + of_slopes) * fewer)
+        missed = float((weights * (y[rows] - ridge.predict(x[rows])) ** 2).sum())
+        scatter = missed / max(rows.sum() - fitted, 1.0)
+        carried = (beside * leak).sum(axis=1)
+        error = np.sqrt(scatter * (1 + ridge.alpha_ * of_slopes) + (_BENT * carried) ** 2)
     slopes = dict(zip(named.tolist(), ridge.coef_.tolist(), strict=True))
-    return OwnEffects(effects - (scaled * leak[:, None]).sum(-1), error, slopes)
+    less = effects - (scaled * leak[:, None, None]).sum(-1)
+    return OwnEffects(less, np.repeat(error[:, None], 2, axis=1), slopes)
 
 
-def _lines(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> int:
-    """Count the lines along which phrases are led: one less than phrases where some are opposites."""
-    up, down = (set(column[(column >= 0) & (rises == way)].tolist()) for way in (True, False))
-    return len(column) - len(up & down)
+def _lines(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark one phrase of every line: of opposites, those that mean more."""
+    up = set(column[(column >= 0) & rises].tolist())
+    return np.array([c < 0 or r or c not in up for c, r in zip(column.tolist(), rises.tolist(), strict=True)])
