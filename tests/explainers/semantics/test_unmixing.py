@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from diffex.concepts import Concept
-from diffex.explainers.semantics.unmixing import opposed, unmixed
+from diffex.explainers.semantics.edits import pilot_edits
+from diffex.explainers.semantics.unmixing import opposed, opposites_of, unmixed
 
 NAMES = "large", "small", "bright", "mute", "odd"
 CONCEPTS = [Concept(n, "text", n, torch.eye(5)[i].view(1, 5)) for i, n in enumerate(NAMES)]
@@ -73,3 +74,9 @@ def test_a_phrase_that_does_not_move_what_it_names_takes_no_part():
     changes[2] = [0.0, -3.0, 0.0]  # "bright" darkens
     led = unmixed(CONCEPTS, changes, COLUMN, RISES, APART)
     assert float(led[0].direction[0, 2]) == 0
+
+
+def test_three_phrases_of_one_measurement_have_no_one_opposite():
+    column, rises = np.array([0, 0, 0, 1, 1, -1]), np.array([True, False, False, True, False, True])
+    assert opposites_of(column, rises).tolist() == [-1, -1, -1, 4, 3, -1]
+    assert pilot_edits(column, rises) == 6 + 3 * 2 + 2

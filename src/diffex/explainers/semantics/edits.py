@@ -18,7 +18,7 @@ from diffex.effects.arrays import SIGNS, FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.effects.strengths import difference_size
 from diffex.explainers.semantics.checking import alike, columns_named, in_spreads
-from diffex.explainers.semantics.unmixing import opposed, unmixed
+from diffex.explainers.semantics.unmixing import opposed, opposites_of, unmixed
 from diffex.measurements import Quantity
 
 Measure = Callable[[Tensor, NDArray[np.int64]], pd.DataFrame]
@@ -98,28 +98,92 @@ def edits_of(
     make, nodes = subject.editor.concept, tree.phrases()
     plain = [make(n.id, n.phrase or n.name, n.name, n.parent) for n in nodes]
     column, rises = columns_named(nodes, known), np.array([n.rises for n in nodes])
+    pilot = Pilot(subject, opposites_of(column, rises))
     apart = opposed(plain, column, rises)
-    rows = evenly(len(subject.inversion), PILOT)
-    changes = np.stack([_change(subject, concept, rows) for concept in apart])
-    led = unmixed(apart, in_spreads(changes, real.std(axis=0)), column, rises, alike(real))
-    sizes = np.array([_size(subject, concept, rows) for concept in led])
+    changes = in_spreads(pilot.changes(apart, column >= 0), real.std(axis=0))
+    led = unmixed(apart, changes, column, rises, alike(real))
     common = size * difference_size(subject.null, subject.size_of)
-    gains = np.clip(common / np.maximum(sizes, 1e-9), *_GAINS)
+    gains = np.clip(common / np.maximum(pilot.sizes(led), 1e-9), *_GAINS)
     return PhraseEdits(subject, [replace(c, gain=float(g)) for c, g in zip(led, gains, strict=True)])
 
 
-def _change(subject: Subject, concept: Concept, rows: NDArray[np.int64]) -> FloatArray:
-    """Half the mean difference of every measurement between edits along a phrase and away, ``(m,)``."""
-    along, away = (
-        subject.measure(subject.render(concept, sign, rows, "calibration"), rows).to_numpy() for sign in SIGNS
-    )
-    return np.asarray((along - away).mean(axis=0) / 2)
+@final
+@dataclass(frozen=True, eq=False)
+class Pilot:
+    """Edits of a few images, by which phrases are told from one another and brought to one size.
+
+    Parameters
+    ----------
+    subject : Subject
+        Images and renderer.
+    opposite : ndarray of int, shape (K,)
+        From `opposites_of`: the edit along that phrase is the edit away from this one.
+    """
+
+    subject: Subject
+    opposite: NDArray[np.int64]
+
+    def changes(self, concepts: Sequence[Concept], wanted: NDArray[np.bool_]) -> FloatArray:
+        """Measure what each phrase changes, edits along it against edits away from it.
+
+        Parameters
+        ----------
+        concepts : sequence of Concept
+            K phrases.
+        wanted : ndarray of bool, shape (K,)
+            Those that are measured.
+
+        Returns
+        -------
+        ndarray, shape (K, m)
+            Half the mean difference; 0 where not wanted.
+        """
+        along = {k: self._measured(concepts[k], 1) for k in np.flatnonzero(wanted).tolist()}
+        found = np.zeros((len(concepts), self.subject.null_measured.shape[1]))
+        for k, own in along.items():
+            other = int(self.opposite[k])
+            away = along[other] if other >= 0 else self._measured(concepts[k], -1)
+            found[k] = (own - away).mean(axis=0) / 2
+        return found
+
+    def sizes(self, concepts: Sequence[Concept]) -> FloatArray:
+        """Mean size of what each phrase changes, ``(K,)``; of a phrase and its opposite the same."""
+        own = np.array([float(self._size(concept)) for concept in concepts])
+        return np.where(self.opposite >= 0, (own + own[self.opposite]) / 2, own)
+
+    def _rendered(self, concept: Concept, sign: int) -> Tensor:
+        return self.subject.render(concept, sign, self._rows, "calibration")
+
+    def _measured(self, concept: Concept, sign: int) -> FloatArray:
+        measured = self.subject.measure(self._rendered(concept, sign), self._rows)
+        return np.asarray(measured.to_numpy(dtype=np.float64))
+
+    def _size(self, concept: Concept) -> Tensor:
+        return self.subject.size_of(self._rendered(concept, 1) - self.subject.null[self._rows]).mean()
+
+    @property
+    def _rows(self) -> NDArray[np.int64]:
+        return evenly(len(self.subject.inversion), PILOT)
 
 
-def _size(subject: Subject, concept: Concept, rows: NDArray[np.int64]) -> float:
-    """Mean size of what a phrase changes in some images, along it and away."""
-    edits = (subject.render(concept, sign, rows, "calibration") for sign in SIGNS)
-    return float(np.mean([float(subject.size_of(x - subject.null[rows]).mean()) for x in edits]))
+def pilot_edits(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> int:
+    """Count the edits of each of its images that a pilot takes.
+
+    Parameters
+    ----------
+    column : ndarray of int, shape (K,)
+        Which measurement each phrase names; -1 where none does.
+    rises : ndarray of bool, shape (K,)
+        Whether more of the phrase is more of the measurement.
+
+    Returns
+    -------
+    int
+        One for the size of every phrase; one for its changes where it names a measurement, or two without an
+        opposite.
+    """
+    alone = opposites_of(column, rises) < 0
+    return len(column) + int(np.where(column >= 0, 1 + alone, 0).sum())
 
 
 @final

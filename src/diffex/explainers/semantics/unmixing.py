@@ -45,6 +45,34 @@ def opposed(
     return led
 
 
+def opposites_of(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Find the phrase that says the reverse of each.
+
+    Parameters
+    ----------
+    column : ndarray of int, shape (K,)
+        Which measurement each phrase names; -1 where none does.
+    rises : ndarray of bool, shape (K,)
+        Whether more of the phrase is more of the measurement.
+
+    Returns
+    -------
+    ndarray of int, shape (K,)
+        Its position where a measurement has one phrase either way, else -1.
+
+    Examples
+    --------
+    >>> opposites_of(np.array([3, 3, 5, -1]), np.array([True, False, True, True])).tolist()
+    [1, 0, -1, -1]
+    """
+    found = np.full(len(column), -1, dtype=np.int64)
+    for name in np.unique(column[column >= 0]):
+        up, down = (np.flatnonzero((column == name) & (rises == way)) for way in (True, False))
+        if len(up) == len(down) == 1:
+            found[up], found[down] = down, up
+    return found
+
+
 def unmixed(
     concepts: Sequence[Concept],
     changes: FloatArray,
