@@ -71,9 +71,9 @@ _PHRASES = Vocabulary(
     picture="image",
     forward="more of it",
     backward="less of it",
-    explained="What the edit changes besides its phrase is taken out of the effect. More of it: the phrase "
-    "is edited in. Less of it: its reverse. Edit: whether the edit did what its phrase says, and little "
-    "else.",
+    explained="What the edit changes besides its phrase is taken out of the effect, and so is what it has in "
+    "common with its reverse. More of it: the phrase is edited in. Less of it: its reverse, or its opposite. "
+    "Edit: whether the edit did what its phrase says, and little else.",
     nothing="No phrase that could be edited in and checked has an effect that chance does not explain as "
     "well.",
     score="Score: whole change of the logit margin when the phrase is edited in.",
