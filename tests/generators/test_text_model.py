@@ -48,6 +48,13 @@ def test_how_far_edits_reach_is_kept_and_a_foreign_folder_needs_not_say(text_mod
     assert open_text_model(str(tmp_path), CPU).reach == text_model.reach == 0.95
 
 
+@pytest.mark.parametrize("said", ["garbage", '{"reach": "far"}', "[1]", '{"reach": 7}', "{}"])
+def test_a_reach_that_is_none_is_refused(folder, said):
+    (folder / "diffex.json").write_text(said)
+    with pytest.raises(FolderError, match=r"diffex\.json is damaged"):
+        open_text_model(str(folder), CPU)
+
+
 def test_it_can_be_kept_in_half_the_bytes(text_model, folder, tmp_path):
     again = open_text_model(str(folder), CPU)
     again.save(tmp_path / "half", torch.bfloat16)

@@ -242,10 +242,20 @@ def open_text_model(address: str, device: torch.device) -> TextModel:
         timestep_spacing="leading",
         steps_offset=1,
     )
-    ours = Path(place) / _OURS
-    reach = float(read_json(ours).get("reach", REACH)) if ours.is_file() else REACH
+    reach = _reach(Path(place) / _OURS)
     parts = pipeline.vae, pipeline.text_encoder, pipeline.tokenizer, pipeline.unet, scheduler
     return TextModel(*parts, reach).to(device)
+
+
+def _reach(path: Path) -> float:
+    """Read how far edits reach; what other libraries write does not say."""
+    if not path.is_file():
+        return REACH
+    found = read_json(path)
+    reach = found.get("reach") if isinstance(found, dict) else None
+    if not isinstance(reach, int | float) or not 0 < reach <= 1:
+        raise FolderError(f"{path} is damaged (reach is no number from 0 to 1): make the folder again.")
+    return float(reach)
 
 
 @contextmanager
