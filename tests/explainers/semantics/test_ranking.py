@@ -26,7 +26,7 @@ TREE = ConceptTree.from_dict(
 IMAGES = 24
 
 
-def table_of(means, verdict="done", seen=IMAGES):
+def table_of(means, verdict="done", seen=IMAGES, opposite=(False, False, False)):
     """Rank three phrases with these mean effects at +1; -1 is the mirror image."""
     rng = np.random.default_rng(0)
     own = np.array(means)[:, None, None] * np.array([1, -1]) + 0.2 * rng.standard_normal((3, IMAGES, 2))
@@ -39,6 +39,7 @@ def table_of(means, verdict="done", seen=IMAGES):
         subject=SimpleNamespace(null_logits=null),
         logits=np.stack([np.zeros_like(own), own], axis=-1),
         sizes=np.ones_like(own),
+        concepts=[SimpleNamespace(opposite=one) for one in opposite],
     )
     config = SemanticConfig(target="drug")
     return ranked(
@@ -51,6 +52,12 @@ def table_of(means, verdict="done", seen=IMAGES):
         1,
         config,
     )
+
+
+def test_less_of_a_phrase_is_said_by_its_opposite():
+    table = table_of([2.0, -1.0, 0.0], opposite=(True, True, False))
+    assert table["concept"].tolist() == ["size/large", "size/small", "odd", "odd"]
+    assert table["sign"].tolist()[:2] == [1, 1] and table["rank"].tolist() == [1, 2, 3, 4]
 
 
 def test_clear_effects_of_done_edits_are_called_with_both_signs():

@@ -103,8 +103,9 @@ def ranked(
     Returns
     -------
     DataFrame
-        A row per phrase and sign, by rank: significant rows first, then those measured on most images, then
-        by size of the effect; edits that failed or leak come last.
+        A row per phrase and sign, but none for less of a phrase that has an opposite, by rank: significant
+        rows first, then those measured on most images, then by size of the effect; edits that failed or leak
+        come last.
     """
     already = edits.subject.null_logits.argmax(1) == target
     rows, p = [], np.full((len(nodes), 2), np.nan)
@@ -131,7 +132,8 @@ def ranked(
             )  # fmt: skip
     table = pd.DataFrame(rows).assign(q=_tree_q(tree, nodes, p).ravel())
     table["significant"] = table["q"] <= config.q
-    return _by_rank(table)
+    said = np.repeat([concept.opposite for concept in edits.concepts], len(SIGNS))  # by the opposite
+    return _by_rank(table[(table["sign"] > 0) | ~said])
 
 
 def _name(node: Node, sign: int) -> str:
