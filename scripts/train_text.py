@@ -18,7 +18,7 @@ from diffex.base.devices import resolve_device
 from diffex.base.noise import derive_seed
 from diffex.generators.text.config import TextConfig
 from diffex.generators.text.fitting import fit_text_model
-from diffex.generators.text.model import open_text_model
+from diffex.generators.text.model import TextModel, open_text_model
 from diffex.images import PlantedCells, images_from_arrays
 from diffex.images.planted_captions import cell_phrases, scene_phrases
 from diffex.images.planted_factors import CHANNEL_NAMES
@@ -78,6 +78,16 @@ def _rendered(
     return torch.from_numpy(np.load(kept)).float() / 255
 
 
+def in_pairs(turn: int, work: Path, start: Path, config: TextConfig, device: torch.device) -> TextModel:
+    """Train a model further on pairs, for the first or the second time."""
+    pixels, said, pairs = twins(work / f"twins-{turn}.npy", SCENE_PAIRS[turn - 1], SEED + turn)
+    images = images_from_arrays(pixels, channel_names=CHANNEL_NAMES)
+    model = open_text_model(str(start), device)
+    training = work / f"in-pairs-{turn}"
+    model = fit_text_model(images, said, config, training, device=device, start=model, pairs=pairs)
+    return model.to(torch.device("cpu"))
+
+
 def main() -> None:
     """Train, then write the shipped folder in bf16."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -92,15 +102,9 @@ def main() -> None:
         images = images_from_arrays(pixels, channel_names=CHANNEL_NAMES)
         model = fit_text_model(images, said, TextConfig(seed=SEED), work / "one-by-one", device=device)
         model.to(torch.device("cpu")).save(first, torch.bfloat16)
-    for k, (start, config, end) in enumerate([(first, SECOND, second), (second, THIRD, SHIPPED)]):
-        if end == second and second.is_dir():
-            continue
-        pixels, said, pairs = twins(work / f"twins-{k + 1}.npy", SCENE_PAIRS[k], SEED + 1 + k)
-        images = images_from_arrays(pixels, channel_names=CHANNEL_NAMES)
-        model = open_text_model(str(start), device)
-        training = work / f"in-pairs-{k + 1}"
-        model = fit_text_model(images, said, config, training, device=device, start=model, pairs=pairs)
-        model.to(torch.device("cpu")).save(end, torch.bfloat16)
+    if not second.is_dir():
+        in_pairs(1, work, first, SECOND, device).save(second, torch.bfloat16)
+    in_pairs(2, work, second, THIRD, device).save(SHIPPED, torch.bfloat16)
 
 
 if __name__ == "__main__":

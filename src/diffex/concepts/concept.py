@@ -76,10 +76,8 @@ class Concept:
     def from_dict(cls, values: Mapping[str, Any], direction: Tensor) -> "Concept":
         """Rebuild from `as_dict` and a direction."""
         known = {k: values[k] for k in ("id", "kind", "name", "parent")}
-        known["opposite"] = values.get("opposite", False)
-        return cls(
-            **known, direction=direction, merged=tuple(values.get("merged", ())), gain=values.get("gain", 1.0)
-        )
+        later = {k: values[k] for k in ("gain", "opposite") if k in values}
+        return cls(**known, **later, direction=direction, merged=tuple(values.get("merged", ())))
 
 
 def stacked(concepts: Sequence[Concept]) -> NDArray[np.float64]:

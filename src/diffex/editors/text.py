@@ -179,22 +179,23 @@ class TextEditor:
         if not edits:
             return self.null(inversion)
         start, *missed = torch.split(inversion.noise.to(self.model.device), self._latent_channels(), dim=1)
-        texts = torch.cat([self._reference, *(self._text(concept, strength) for concept, strength in edits)])
+        ways = [self._way(concept, strength) for concept, strength in edits]
+        texts = torch.cat([self._reference, *(self._reference + way for way, _ in ways)])
         texts = texts.repeat_interleave(len(inversion), dim=0)
         latents = start
         for k, time in enumerate(self.times):
             every = self.model.predict_noise(latents.repeat(len(edits) + 1, 1, 1, 1), time, texts)
             plain, *led = every.chunk(len(edits) + 1)
             noise = plain
-            for (concept, strength), given in zip(edits, led, strict=True):
-                towards = abs(strength) if concept.opposite else strength
-                noise = noise + self.guidance * towards * (given - plain)
+            for (_, weight), given in zip(ways, led, strict=True):
+                noise = noise + self.guidance * weight * (given - plain)
             latents = self._step(k, latents, noise) + missed[k]
         return self._rendered(latents, inversion)
 
-    def _text(self, concept: Concept, strength: float) -> Tensor:
+    def _way(self, concept: Concept, strength: float) -> tuple[Tensor, float]:
+        """Give the way from the reference to the text that leads, an opposite's maybe, and how strongly."""
         way = concept.direction.to(self._reference).view_as(self._reference)
-        return self._reference + (-way if concept.opposite and strength < 0 else way)
+        return (-way, -strength) if concept.opposite and strength < 0 else (way, strength)
 
     def _latent_channels(self) -> int:
         return int(self.model.unet.config.in_channels)

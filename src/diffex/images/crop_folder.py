@@ -14,7 +14,7 @@ from PIL import Image
 from diffex.base.errors import FolderError, InputError
 from diffex.base.files import write_json
 from diffex.base.progress import progress
-from diffex.images.acquisition import DATES, split_acquisitions
+from diffex.images.acquisition import DATES
 from diffex.images.centroids import read_centroids
 from diffex.images.checks import MAX_SIZE, MIN_SIZE
 from diffex.images.cropping import Border, Crops, crop_field, locate_cells
@@ -25,6 +25,7 @@ from diffex.images.ome_writing import write_ome_tiff
 from diffex.images.ome_zarr import is_zarr
 from diffex.images.opening import open_images
 from diffex.images.store_writing import write_store
+from diffex.images.tables import plain_columns
 from diffex.images.writing import place
 
 TABLE = "cells.csv"
@@ -112,7 +113,7 @@ class CropResult:
         notes = []
         if self.form.pixel_size_um is None:
             notes.append("No pixel size is known: lengths and areas are in pixels (or give --pixel-size).")
-        other = [str(name) for name in self._acquired()[1] if name not in DATES]
+        other = [str(name) for name in self.form.acquired()[1] if name not in DATES]
         if other:
             notes.append(
                 f"Fields differ in {', '.join(other)}, which may pass for a difference between conditions: "
@@ -135,10 +136,7 @@ class CropResult:
     @property
     def acquisition(self) -> dict[str, str | float]:
         """How all fields were acquired, as far as they say and agree."""
-        return self._acquired()[0]
-
-    def _acquired(self) -> tuple[dict[str, str | float], pd.DataFrame]:
-        return split_acquisitions(self.form.acquisitions, self.form.channel_names)
+        return self.form.acquired()[0]
 
 
 def crop_fields(request: CropRequest, out: Path) -> CropResult:
@@ -223,14 +221,13 @@ def _plan(request: CropRequest) -> _Plan:
     if labels is not None:
         require_label_images(labels, fields, form)
     cells = [] if request.centroids is None else read_centroids(request.centroids, fields, of_cells)
-    apart = split_acquisitions(form.acquisitions, form.channel_names)[1]
-    fields = replace(fields, table=_beside(fields.table, apart))
+    fields = replace(fields, table=_beside(fields.table, form.acquired()[1]))
     return _Plan(request, fields, form, labels, cells)
 
 
 def _beside(table: pd.DataFrame, apart: pd.DataFrame) -> pd.DataFrame:
     """Add what files say to what a table says; where both do, the table is right."""
-    said = {str(name).lower().removeprefix("metadata_") for name in table.columns}
+    said = plain_columns(table)
     return pd.concat([table, apart[[name for name in apart if str(name).lower() not in said]]], axis=1)
 
 
@@ -299,7 +296,7 @@ def _columns(plan: _Plan) -> str:
 
 def _unit(fields: pd.DataFrame) -> str:
     """Name the column of wells, which repeat where fields of a well do not; on several plates the fields."""
-    by_name = {str(name).lower().removeprefix("metadata_"): str(name) for name in fields.columns}
+    by_name = plain_columns(fields)
     plates = fields[by_name["plate"]].nunique() if "plate" in by_name else 1
     known = "well" in by_name and fields[by_name["well"]].notna().all()
     return by_name["well"] if known and plates == 1 else "field"
@@ -333,7 +330,7 @@ def _head(plan: _Plan, cells: int, skipped: int) -> dict[str, Any]:
         "schema": 1, "fields": len(plan.fields.ids), "cells": cells, "skipped": skipped, "size": request.size,
         "border": request.border, "channel_names": form.channel_names, "dtype": form.dtype,
         "pixel_size_um": form.pixel_size_um,
-        "acquisition": split_acquisitions(form.acquisitions, form.channel_names)[0],
+        "acquisition": form.acquired()[0],
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from diffex.base.errors import InputError
 from diffex.base.progress import progress
 from diffex.images import refusals
-from diffex.images.acquisition import Acquisition, join_acquisitions
+from diffex.images.acquisition import Acquisition, join_acquisitions, split_acquisitions
 from diffex.images.cellprofiler import find_file
 from diffex.images.checks import common_pixel_size, require_pixel_size, require_same_names, require_same_size
 from diffex.images.decoding import read_stored
@@ -87,6 +87,10 @@ class FieldForm:
     kept: tuple[int, ...]
     sizes: tuple[tuple[int, int], ...]
     acquisitions: tuple[Acquisition, ...]
+
+    def acquired(self) -> tuple[dict[str, str | float], pd.DataFrame]:
+        """Give how all fields were acquired, and where they differ: see `split_acquisitions`."""
+        return split_acquisitions(self.acquisitions, self.channel_names)
 
 
 def list_fields(

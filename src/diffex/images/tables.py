@@ -188,6 +188,27 @@ def _masks(table: TableFile, column: str) -> tuple[Path | None, ...]:
     return tuple(table.path.parent / name if name else None for name in names)
 
 
+def plain_columns(table: pd.DataFrame) -> dict[str, str]:
+    """Find columns by name, however a program spells it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of cells or fields.
+
+    Returns
+    -------
+    dict of str to str
+        The columns by their names in lower case, without pycytominer's ``Metadata_``.
+
+    Examples
+    --------
+    >>> plain_columns(pd.DataFrame(columns=["Metadata_Well", "plate"]))
+    {'well': 'Metadata_Well', 'plate': 'plate'}
+    """
+    return {str(name).lower().removeprefix("metadata_"): str(name) for name in table.columns}
+
+
 def _refuse_repeats(table: TableFile, ids: Sequence[str]) -> None:
     repeated = pd.Series(ids)[lambda names: names.duplicated()]
     if len(repeated):

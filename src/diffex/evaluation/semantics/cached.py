@@ -126,7 +126,8 @@ def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, orac
     Cached
         Exhaustive, both signs.
     """
-    first, tree = oracle.card.class_names[0], with_measurements(tree, images.channel_names)
+    tree = with_measurements(tree, images.channel_names)
+    first = oracle.card.class_names[0]
     config = SemanticConfig(target=first, images=len(images), seed=bench.seed, force=True)
     model = open_text_model("shipped", bench.device)
     subject, chosen, _, real = prepare_subject(images, oracle, model, tree, config, CostLedger())

@@ -62,8 +62,7 @@ def trained_peer(bench: Bench, made: Subjects) -> TrainedStylex:
     """
     images = fitting_images(bench)
     config = StylexConfig(steps=bench.size(STEPS, 3), seed=bench.seed)
-    voices = {name: voice.state_hash() for name, voice in made.voices.items()}
-    content = [vars(config), images.fingerprint(), voices, code_hash((*FIT_ROOMS, "evaluation/peers"))]
+    content = [vars(config), images.fingerprint(), made.hashes(), code_hash((*FIT_ROOMS, "evaluation/peers"))]
     return kept_stylex(images, made.voices, config, bench.stage("stylex", content), device=bench.device)
 
 

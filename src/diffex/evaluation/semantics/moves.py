@@ -69,8 +69,13 @@ def style_moves(bench: Bench, made: Subjects, trained: TrainedStylex, cells: Ima
     count = trained.model.coordinates
     coordinates = evenly(count, bench.size(count, 12))
     weights = hash_tensors(trained.model.state_dict())
-    voices = {name: voice.state_hash() for name, voice in made.voices.items()}
-    content = [weights, cells.fingerprint(), voices, made.oracle.reader.state_hash(), coordinates.tolist()]
+    content = [
+        weights,
+        cells.fingerprint(),
+        made.hashes(),
+        made.oracle.reader.state_hash(),
+        coordinates.tolist(),
+    ]
     folder = bench.stage("styles", [*content, code_hash((*FIT_ROOMS, "evaluation/peers"))])
     images = fitting_images(bench)
     high, low = style_range(trained, images.subset(evenly(len(images), _RANGED)))
@@ -102,8 +107,7 @@ def latent_moves(bench: Bench, made: Subjects, pool: Pool, cells: Images) -> Mov
     generator = made.generator
     axes = torch.eye(generator.latents)[: bench.size(generator.latents, 6)]
     concepts = [Concept(f"latent:{k}", "latent", f"latent {k}", axis) for k, axis in enumerate(axes)]
-    voices = {name: voice.state_hash() for name, voice in made.voices.items()}
-    content = [voices, generator.state_hash(), made.oracle.reader.state_hash(), cells.fingerprint()]
+    content = [made.hashes(), generator.state_hash(), made.oracle.reader.state_hash(), cells.fingerprint()]
     path = bench.stage("latents", [*content, len(axes), bench.seed, code_hash(RUN_ROOMS)])
     together, columns = chorus(heard_by(made), cells.value_range)
     if not (path / "outputs.safetensors").exists():

@@ -73,9 +73,8 @@ def rendered_pool(bench: Bench, made: Subjects, misreading: Mapping[str, Classif
         Of `bench.size(64, 24)` cells.
     """
     cells = planted(bench.size(64, 24), 15_000 + bench.seed)
-    hashes = {name: voice.state_hash() for name, voice in made.voices.items()}
     content = [
-        cells.fingerprint(), made.generator.state_hash(), hashes, made.oracle.reader.state_hash(),
+        cells.fingerprint(), made.generator.state_hash(), made.hashes(), made.oracle.reader.state_hash(),
         _counts(bench), bench.seed, sorted(misreading), code_hash(RUN_ROOMS),
     ]  # fmt: skip
     folder = bench.stage("pool", content)

@@ -65,6 +65,10 @@ class Subjects:
     oracle: Oracle
     ungated: tuple[str, ...]
 
+    def hashes(self) -> dict[str, str]:
+        """Hash the weights of every classifier, by name."""
+        return {name: voice.state_hash() for name, voice in self.voices.items()}
+
     def active(self, name: str) -> BoolArray:
         """Mark the factors that truly matter to a classifier, ``(12,)``: 10 % of the largest effect."""
         size = np.abs(self.truth.effects(name))

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from diffex.explainers.responders.design import Design, column_of
 from diffex.explainers.responders.scoring import Scored
 from diffex.images import Images
+from diffex.images.tables import plain_columns
 from diffex.responses.confounds import Confounds, find_confounds
 
 _BATCHES = ("plate", "date", "well", "field")
-_PREFIX = "metadata_"
 
 
 def find_batches(images: Images, scored: Scored, design: Design, seed: int) -> tuple[Confounds, ...]:
@@ -49,7 +49,7 @@ def find_batches(images: Images, scored: Scored, design: Design, seed: int) -> t
 
 
 def _columns(images: Images, design: Design) -> Iterator[tuple[str, NDArray[np.str_]]]:
-    by_name = {str(name).lower().removeprefix(_PREFIX): str(name) for name in images.table.columns}
+    by_name = plain_columns(images.table)
     for batch in _BATCHES:
         if batch == "well" and design.wells is not None:
             yield batch, design.wells

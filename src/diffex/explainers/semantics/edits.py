@@ -148,7 +148,7 @@ class Pilot:
 
     def sizes(self, concepts: Sequence[Concept]) -> FloatArray:
         """Mean size of what each phrase changes, ``(K,)``; of a phrase and its opposite the same."""
-        own = np.array([float(self._size(concept)) for concept in concepts])
+        own = np.array([self._size(concept) for concept in concepts])
         return np.where(self.opposite >= 0, (own + own[self.opposite]) / 2, own)
 
     def _rendered(self, concept: Concept, sign: int) -> Tensor:
@@ -158,8 +158,9 @@ class Pilot:
         measured = self.subject.measure(self._rendered(concept, sign), self._rows)
         return np.asarray(measured.to_numpy(dtype=np.float64))
 
-    def _size(self, concept: Concept) -> Tensor:
-        return self.subject.size_of(self._rendered(concept, 1) - self.subject.null[self._rows]).mean()
+    def _size(self, concept: Concept) -> float:
+        change = self._rendered(concept, 1) - self.subject.null[self._rows]
+        return float(self.subject.size_of(change).mean())
 
     @property
     def _rows(self) -> NDArray[np.int64]:

@@ -72,7 +72,8 @@ def explain_semantics(
     """
     ledger, before = CostLedger(), classifier.state_hash()
     labels_given = images.labels is not None
-    images, tree = align_labels(images, classifier.card), with_measurements(tree, images.channel_names)
+    images = align_labels(images, classifier.card)
+    tree = with_measurements(tree, images.channel_names)
     subject, chosen, gates, real = prepare_subject(images, classifier, model, tree, config, ledger)
     known = quantities(images.channel_names, images.pixel_size_um)
     with ledger.timed("calibration"):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from diffex.effects.arrays import FloatArray
 from diffex.explainers.semantics.checking import Checks, alike, in_spreads
+from diffex.explainers.semantics.unmixing import reversing
 
 FEWEST = 12
 """With fewer phrases nobody can tell how much of an effect is carried by what is not measured."""
@@ -89,7 +90,7 @@ def own_effects(
         fitted = len(named) - ridge.lambda_ * np.trace(ridge.sigma_)
         missed = float((weights * (y[rows] - ridge.predict(x[rows])) ** 2).sum())
         scatter = missed / max(rows.sum() - fitted, 1.0)
-        carried = (beside * leak).sum(axis=1)
+        carried = (x * leak).sum(axis=1)
         error = np.sqrt(scatter * (1 + ridge.alpha_ * of_slopes) + (_BENT * carried) ** 2)
     slopes = dict(zip(named.tolist(), ridge.coef_.tolist(), strict=True))
     less = effects - (scaled * leak[:, None, None]).sum(-1)
@@ -98,5 +99,4 @@ def own_effects(
 
 def _lines(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark one phrase of every line: of opposites, those that mean more."""
-    up = set(column[(column >= 0) & rises].tolist())
-    return np.array([c < 0 or r or c not in up for c, r in zip(column.tolist(), rises.tolist(), strict=True)])
+    return np.asarray(rises | ~reversing(column, rises).any(axis=1))

@@ -29,8 +29,7 @@ def opposed(
     column : ndarray of int, shape (K,)
         Which measurement each phrase names; -1 where none does.
     rises : ndarray of bool, shape (K,)
-        Whether more of the phrase is more of the measurement; opposites name one measurement and differ in
-        this.
+        Whether more of the phrase is more of the measurement.
 
     Returns
     -------
@@ -38,11 +37,29 @@ def opposed(
         With other directions where there are opposites.
     """
     directions, led = torch.stack([concept.direction for concept in concepts]), []
-    for k, concept in enumerate(concepts):
-        others = np.flatnonzero((column == column[k]) & (rises != rises[k]) & (column[k] >= 0))
+    for k, others in enumerate(map(np.flatnonzero, reversing(column, rises))):
         apart = (directions[k] - directions[others].mean(0)) / 2 if len(others) else directions[k]
-        led.append(replace(concept, direction=apart, opposite=len(others) > 0))
+        led.append(replace(concepts[k], direction=apart, opposite=len(others) > 0))
     return led
+
+
+def reversing(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark which phrases say the reverse of which: they name one measurement, and differ in the way.
+
+    Parameters
+    ----------
+    column : ndarray of int, shape (K,)
+        Which measurement each phrase names; -1 where none does.
+    rises : ndarray of bool, shape (K,)
+        Whether more of the phrase is more of the measurement.
+
+    Returns
+    -------
+    ndarray of bool, shape (K, K)
+        Symmetric.
+    """
+    same = (column[:, None] == column) & (column >= 0)
+    return np.asarray(same & (rises[:, None] != rises))
 
 
 def opposites_of(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -65,12 +82,9 @@ def opposites_of(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> NDArray
     >>> opposites_of(np.array([3, 3, 5, -1]), np.array([True, False, True, True])).tolist()
     [1, 0, -1, -1]
     """
-    found = np.full(len(column), -1, dtype=np.int64)
-    for name in np.unique(column[column >= 0]):
-        up, down = (np.flatnonzero((column == name) & (rises == way)) for way in (True, False))
-        if len(up) == len(down) == 1:
-            found[up], found[down] = down, up
-    return found
+    reverse = reversing(column, rises)
+    one, other = reverse.sum(axis=1) == 1, reverse.argmax(axis=1)
+    return np.asarray(np.where(one & one[other], other, -1))
 
 
 def unmixed(
