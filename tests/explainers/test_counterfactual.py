@@ -15,8 +15,10 @@ from diffex.editors import LatentEditor
 from diffex.explainers.counterfactual import Counterfactuals, counterfactuals, find_counterfactuals
 from diffex.explainers.edit import find_concept
 from diffex.explainers.reach import reach_of
+from diffex.explainers.single_images import open_files
 from diffex.explainers.smallest_move import class_way, smallest_moves
 from diffex.explainers.splitting import split_moves, split_of
+from diffex.images.ome_writing import write_ome_tiff
 from diffex.runs import salvage_run, write_run
 
 
@@ -70,6 +72,13 @@ def test_pictures_and_tables_are_written(done, two):
     assert len(pd.read_csv(done.out / "counterfactuals.csv")) == len(two)
     rows = json.loads((done.out / "counterfactuals.json").read_text())
     assert [row["id"] for row in rows] == list(two.ids)
+
+
+def test_files_of_another_magnification_are_named(two, model, tmp_path):
+    write_ome_tiff(tmp_path / "finer.tif", two.read([0])[0].numpy(), two.channel_names, two.pixel_size_um / 2)
+    finer = open_files([tmp_path / "finer.tif"], model)
+    said = str(counterfactuals(finer, model, "treated", None, tmp_path / "out"))
+    assert "the model sees cells 2 times as large as those it knows" in said
 
 
 def test_results_for_machines_tell_logits_size_and_shares(done, two, model):
@@ -201,7 +210,7 @@ def test_what_cannot_be_flipped_on_the_manifold_is_said(two, model):
     found = find_counterfactuals(two, stuck, "treated", None)
     row = found.table[found.table["margin_null"] < 0].iloc[0]
     assert not row["flipped"] and row["distance"] == 0
-    said = str(Counterfactuals(Path("out"), found.table, []))
+    said = str(Counterfactuals(Path("out"), found.table, [], ()))
     assert f"{row['id']}: could not be flipped on the manifold" in said
 
 

@@ -182,7 +182,10 @@ def counterfactual(
     from diffex.explainers.counterfactual import counterfactuals
 
     result = counterfactuals(opened, fitted, target, explanation, out, keep_in=run)
-    told = {"out": out, "target": target, "images": opened.ids, "results": result.results}
+    told = {
+        "out": out, "target": target, "images": opened.ids, "results": result.results,
+        "warnings": result.warnings,
+    }  # fmt: skip
     emit(common, told, lambda: say(*str(result).splitlines()))
 
 

@@ -13,14 +13,17 @@ from diffex.cli.options import (
     Common,
     ImageOptions,
     OutFolder,
+    ViewName,
     open_with_classifier,
     spread,
+    view_named,
 )
 from diffex.cli.output import emit, say, show_table
 
 if TYPE_CHECKING:
     from diffex.generators.making import FitRequest
     from diffex.generators.model import Model
+    from diffex.measurements import View
 
 Quick = Annotated[bool, typer.Option("--quick", help="A small model within minutes; gates may fail.")]
 Text = Annotated[bool, typer.Option("--text", help="A text-to-image model, for diffex semantics.")]
@@ -71,6 +74,7 @@ def fit(
     quick: Quick = False,
     text: Text = False,
     captions: Captions = None,
+    view: ViewName = "cell",
     steps: Steps = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with fields of GeneratorConfig.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE; repeatable.")] = None,
@@ -88,7 +92,7 @@ def fit(
 
     if text or captions is not None:
         others = (classifier, quick, config, settings)
-        fit_words(images, WordPlan(text, captions, start, steps, others), out, common)
+        fit_words(images, WordPlan(text, captions, view_named(view), start, steps, others), out, common)
         return
 
     plan = FitPlan(classifier, start, quick, steps, config, tuple(settings or ()))
@@ -109,6 +113,8 @@ class WordPlan:
         Whether one is wanted.
     captions : str or None
         Column.
+    view : {"cell", "field"}
+        What is measured, without a column.
     start : Path or None
         Model to train further.
     steps : int or None
@@ -119,6 +125,7 @@ class WordPlan:
 
     text: bool
     captions: str | None
+    view: "View"
     start: Path | None
     steps: int | None
     others: tuple[Any, ...]
@@ -154,7 +161,7 @@ def fit_words(images: ImageOptions, plan: WordPlan, out: Path, common: Common) -
     said = (
         read_captions(opened, plan.captions)
         if plan.captions is not None
-        else measured_captions(opened, OfflineDescriber().describe(opened))
+        else measured_captions(opened, OfflineDescriber(view=plan.view).describe(opened), plan.view)
     )
     if not (out / MODEL).is_dir():
         seconds = estimate_text_seconds(opened, config, device, start)

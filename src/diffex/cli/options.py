@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
     from diffex.classifiers import Classifier
     from diffex.images import Images
+    from diffex.measurements import View
 
 OutFolder = Annotated[
     Path, typer.Option("--out", help="Folder to write to: new, empty, or of the same command.")
+]
+ViewName = Annotated[
+    str, typer.Option("--view", help="What an image shows: cell (one, in the middle) or field (several).")
 ]
 ModelFolder = Annotated[Path, typer.Option("--model", help="Folder made by diffex fit.")]
 ClassifierAddress = Annotated[
@@ -184,3 +188,29 @@ def _fields(group: Any) -> list[inspect.Parameter]:
             )
         )
     return found
+
+
+def view_named(view: str) -> "View":
+    """Check what ``--view`` got.
+
+    Parameters
+    ----------
+    view : str
+        Of `ViewName`.
+
+    Returns
+    -------
+    {"cell", "field"}
+        The same.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    from diffex.base.errors import InputError
+
+    known: dict[str, View] = {"cell": "cell", "field": "field"}
+    if view not in known:
+        raise InputError(f"--view got {view!r}, expected cell or field.")
+    return known[view]

@@ -1,7 +1,8 @@
 """``diffex semantics``: which phrases move a classifier."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, final
 
 import typer
 
@@ -12,9 +13,61 @@ from diffex.cli.options import (
     Common,
     ImageOptions,
     OutFolder,
+    ViewName,
     open_with_classifier,
     spread,
+    view_named,
 )
+
+if TYPE_CHECKING:
+    from diffex.concepts import ConceptTree
+    from diffex.concepts.describers import Describer
+    from diffex.images import Images
+    from diffex.measurements import View
+
+
+@final
+@dataclass(frozen=True)
+class PhraseOptions:
+    """Which phrases, and of what.
+
+    Parameters
+    ----------
+    taxonomy : Path or None
+        Tree of phrases.
+    describer : str
+        Who proposes them otherwise.
+    domain : str or None
+        What the images show, in words.
+    view : str
+        ``cell`` or ``field``.
+    """
+
+    taxonomy: Annotated[Path | None, typer.Option(help="Tree of phrases, YAML or JSON.")] = None
+    describer: Annotated[
+        str, typer.Option(help="Who proposes phrases: offline, openai:MODEL, openai:MODEL@URL, hf:ORG/NAME.")
+    ] = "offline"
+    domain: Annotated[str | None, typer.Option(help="What the images show, for the describer.")] = None
+    view: ViewName = "cell"
+
+    @property
+    def shown(self) -> "View":
+        """What an image shows."""
+        return view_named(self.view)
+
+    def open_describer(self) -> "Describer":
+        """Make the describer."""
+        from diffex.concepts.describers import open_describer
+
+        return open_describer(self.describer, view=self.shown)
+
+    def propose(self, images: "Images", describer: "Describer") -> "ConceptTree":
+        """Read the tree, or ask the describer for one."""
+        from diffex.concepts import read_tree
+
+        if self.taxonomy is not None:
+            return read_tree(self.taxonomy)
+        return describer.describe(images, self.domain)
 
 
 @app.command()
@@ -27,11 +80,7 @@ def semantics(
     editor: Annotated[
         str, typer.Option(help="Text-to-image model: shipped, a folder, or ORG/NAME.")
     ] = "shipped",
-    taxonomy: Annotated[Path | None, typer.Option(help="Tree of phrases, YAML or JSON.")] = None,
-    describer: Annotated[
-        str, typer.Option(help="Who proposes phrases: offline, openai:MODEL, openai:MODEL@URL, hf:ORG/NAME.")
-    ] = "offline",
-    domain: Annotated[str | None, typer.Option(help="What the images show, for the describer.")] = None,
+    phrases: PhraseOptions,
     target: Annotated[str | None, typer.Option(help="Class to explain.", show_default="the last")] = None,
     count: Annotated[int, typer.Option("--images", min=12, help="How many images are edited.")] = 32,
     search: Annotated[str, typer.Option(help="race, rank (order only), or exact.")] = "race",
@@ -46,8 +95,6 @@ def semantics(
     Example: diffex semantics cells --classifier model/classifier --target drug --out run
     """
     from diffex.base.errors import InputError
-    from diffex.concepts import read_tree
-    from diffex.concepts.describers import open_describer
     from diffex.explainers.claims import require_free_run
     from diffex.explainers.semantics.config import SemanticConfig
     from diffex.explainers.semantics.explain import explain_semantics
@@ -56,17 +103,21 @@ def semantics(
 
     if search not in ("race", "rank", "exact"):
         raise InputError(f"--search got {search!r}, expected race, rank or exact.")
+    shown = phrases.shown
     opened, explained = open_with_classifier(images, classifier)
     if explained is None:
         raise InputError("--classifier is missing: name the classifier to explain.")
     wanted = target_of(opened, explained, target)
     require_free_run(out, wanted, None, "semantics")
     model = open_text_model(editor, common.open_device())
-    asked = open_describer(describer)
-    tree = read_tree(taxonomy) if taxonomy is not None else asked.describe(opened, domain)
+    asked = phrases.open_describer()
+    tree = phrases.propose(opened, asked)
     config = SemanticConfig.model_validate(
-        {"target": wanted, "images": count, "search": search, "seed": common.chosen_seed, "force": force}
-    )
+        {
+            "target": wanted, "view": shown, "images": count, "search": search, "seed": common.chosen_seed,
+            "force": force,
+        }
+    )  # fmt: skip
     explanation = explain_semantics(
         opened, explained, model, tree, config, address=editor, transcript=asked.transcript
     )

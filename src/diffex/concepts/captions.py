@@ -6,7 +6,7 @@ from diffex.base.errors import InputError
 from diffex.concepts.tree import ConceptTree
 from diffex.images import Images
 from diffex.images.planted_captions import phrases_of
-from diffex.measurements import measure
+from diffex.measurements import View, measure
 
 _AT_ONCE = 256
 
@@ -38,7 +38,7 @@ def read_captions(images: Images, column: str) -> list[tuple[str, ...]]:
     return [tuple(phrase.strip() for phrase in cell.split(",") if phrase.strip()) for cell in cells]
 
 
-def measured_captions(images: Images, tree: ConceptTree) -> list[tuple[str, ...]]:
+def measured_captions(images: Images, tree: ConceptTree, view: View = "cell") -> list[tuple[str, ...]]:
     """Say of each image which phrases its measurements bear out.
 
     Parameters
@@ -47,6 +47,8 @@ def measured_captions(images: Images, tree: ConceptTree) -> list[tuple[str, ...]
         All of them are measured.
     tree : ConceptTree
         Phrases with the measurements that they mean, from `OfflineDescriber`; others are left out.
+    view : {"cell", "field"}, default "cell"
+        What the images show, as the describer was told.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def measured_captions(images: Images, tree: ConceptTree) -> list[tuple[str, ...]
     for first in range(0, len(images), _AT_ONCE):
         rows = np.arange(first, min(first + _AT_ONCE, len(images)))
         table = measure(
-            images.read(rows), images.channel_names, images.read_masks(rows), images.pixel_size_um
+            images.read(rows), images.channel_names, images.read_masks(rows), images.pixel_size_um, view=view
         )
         parts.append(table[columns].to_numpy(dtype=np.float64))
     values = np.concatenate(parts)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from diffex.base.errors import InputError
 from diffex.images.images import Images
-from diffex.measurements import Quantity, measure, quantities
+from diffex.measurements import Quantity, View, measure, quantities
 
 _LENGTH = re.compile(r"_(um2?|px)$")
 _MOST_IMAGES = 64
@@ -51,6 +51,8 @@ class Measurable:
     ----------
     images : Images
         At least 2; at most 64 of them, evenly spaced, are measured.
+    view : {"cell", "field"}, default "cell"
+        What they show.
 
     Raises
     ------
@@ -58,7 +60,7 @@ class Measurable:
         If there are fewer than 2 images.
     """
 
-    def __init__(self, images: Images) -> None:
+    def __init__(self, images: Images, view: View = "cell") -> None:
         if len(images) < 2:
             raise InputError(
                 f"images got {len(images)}, expected at least 2, to see what differs between them: give more "
@@ -66,10 +68,10 @@ class Measurable:
             )
         some = np.unique(np.linspace(0, len(images) - 1, _MOST_IMAGES).astype(np.int64))
         pixels, masks = images.read(some), images.read_masks(some)
-        self.quantities = quantities(images.channel_names, images.pixel_size_um)
+        self.quantities = quantities(images.channel_names, images.pixel_size_um, view)
         self._by_name = {quantity.name: quantity for quantity in self.quantities}
         self._side = min(images.size)
-        self._values = measure(pixels, images.channel_names, masks, images.pixel_size_um)
+        self._values = measure(pixels, images.channel_names, masks, images.pixel_size_um, view=view)
         self._spans = np.ptp(np.quantile(pixels.numpy(), [0.005, 0.995], axis=(0, 2, 3)), axis=0)
 
     def column(self, measurement: str, channel: int | None) -> str | None:

@@ -16,6 +16,7 @@ from diffex.editors import LatentEditor
 from diffex.effects.matrix import margin_of
 from diffex.explainers.claims import claim, require_claimable
 from diffex.explainers.edit import find_concept
+from diffex.explainers.magnification import model_magnification
 from diffex.explainers.naming import phrase
 from diffex.explainers.preparing import target_index
 from diffex.explainers.reach import reach_of
@@ -48,11 +49,14 @@ class Counterfactuals:
     results : list of dict
         The same image by image, for machines, and ``logits_null``, ``logits_counterfactual`` by class and
         ``shares``: the parts and what is left; None without a run.
+    warnings : tuple of str
+        What a reader must know.
     """
 
     out: Path
     table: pd.DataFrame
     results: list[dict[str, Any]]
+    warnings: tuple[str, ...]
 
     def __str__(self) -> str:
         """Say for every image what has to change."""
@@ -64,7 +68,7 @@ class Counterfactuals:
                 f"(margin {row['margin_null']:+.2f} to {row['margin_counterfactual']:+.2f}): {row['changes']}"
                 + (f" [{row['parts']}]" if row["parts"] else "")
             )
-        return "\n".join([*lines, f"Pictures are in {self.out}."])
+        return "\n".join([*lines, *self.warnings, f"Pictures are in {self.out}."])
 
 
 @final
@@ -131,7 +135,7 @@ def counterfactuals(
     _write(images, found, results, out)
     if keep_in is not None:
         keep_counterfactuals(keep_in, _kept(images, model, target, found))
-    return Counterfactuals(out, found.table, results)
+    return Counterfactuals(out, found.table, results, model_magnification(model, images))
 
 
 def find_counterfactuals(images: Images, model: Model, target: str, run: Explanation | None) -> Found:

@@ -9,14 +9,14 @@ from diffex.base.errors import InputError
 from diffex.generators.model import Model
 from diffex.images import Images
 from diffex.images.channels import choose_channels
-from diffex.images.checks import require_same
+from diffex.images.checks import common_pixel_size, require_same
 from diffex.images.decoding import value_range_of
 from diffex.images.headers import read_header
 from diffex.images.naming import clean_text, shown
 from diffex.images.sources import FileSource
 
 
-def open_files(files: Sequence[Path], model: Model, pixel_size_um: float | None = None) -> Images:
+def open_files(files: Sequence[Path], model: Model) -> Images:
     """Open image files in the channels and range of a model, since a few images do not show theirs.
 
     Parameters
@@ -25,13 +25,11 @@ def open_files(files: Sequence[Path], model: Model, pixel_size_um: float | None 
         PNG, JPEG or TIFF, at least one.
     model : Model
         Gives channel names and value range.
-    pixel_size_um : float, optional
-        Micrometres per pixel.
 
     Returns
     -------
     Images
-        Without labels; ids are file names, or paths where names repeat.
+        Without labels; ids are file names, or paths where names repeat. The pixel size is that of the files.
 
     Raises
     ------
@@ -53,7 +51,7 @@ def open_files(files: Sequence[Path], model: Model, pixel_size_um: float | None 
         value_range=(low, high),
         size=headers[0].size,
         dtype=headers[0].dtype,
-        pixel_size_um=pixel_size_um,
+        pixel_size_um=common_pixel_size(files, headers),
     )
 
 

@@ -1,6 +1,6 @@
 """Named quantities with units, read off the pixels of single-cell crops."""
 
-from diffex.measurements.catalogue import nucleus_channel, quantities
+from diffex.measurements.catalogue import View, nucleus_channel, quantities
 from diffex.measurements.differences import class_differences
 from diffex.measurements.measuring import measure
 from diffex.measurements.quantity import Kind, Quantity, channel_slugs
@@ -9,6 +9,7 @@ from diffex.measurements.segmentation import channel_scores, choose_channel, rin
 __all__ = [
     "Kind",
     "Quantity",
+    "View",
     "channel_scores",
     "channel_slugs",
     "choose_channel",

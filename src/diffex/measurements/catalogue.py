@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import final
+from typing import Literal, final
 
 from diffex.measurements.quantity import Kind, Quantity, channel_slugs, unique
+
+View = Literal["cell", "field"]
+"""What an image shows: one object in its middle, or several anywhere."""
 
 _NUCLEAR = re.compile(r"dna|dapi|hoechst|nucle(?!ol)|h2b|draq|propidium|sytox|histone")
 
@@ -21,7 +24,7 @@ class Template:
     stem : str
         What the measuring functions call it.
     name, words : str
-        With ``{object}``, ``{slug}``, ``{channel}`` and ``{length}`` to be filled in.
+        With ``{object}`` or ``{objects}``, ``{slug}``, ``{channel}`` and ``{length}`` to be filled in.
     unit : str
         The unit, unless `power` says that it is a length or an area.
     kind : str
@@ -58,9 +61,15 @@ class Template:
             Ready to name a column.
         """
         length = _length(self.power, pixel_size_um)
-        parts = {"object": object_word, "slug": slug, "channel": channel, "length": length}
+        parts = {
+            "object": object_word, "objects": _PLURAL[object_word], "slug": slug, "channel": channel,
+            "length": length,
+        }  # fmt: skip
         unit = length if self.power else self.unit
         return Quantity(self.name.format(**parts), self.words.format(**parts), unit, self.kind, self.log)
+
+
+_PLURAL = {"object": "objects", "nucleus": "nuclei"}
 
 
 def _length(power: int, pixel_size_um: float | None) -> str:
@@ -187,6 +196,51 @@ STAINED = (
 )
 """Of every channel but the nuclear one, where there is one: how large the cell is, how ragged its outline."""
 
+FIELD_SHAPES = (
+    Template("count", "object_count", "number of {objects} in the field", "count", "extent", False),
+    Template("area", "object_area_{length}", "mean area of {objects}", "", "size", True, 2),
+    Template("eccentricity", "object_eccentricity", "mean eccentricity of {objects}", "", "shape", False),
+)
+FIELD_CHANNELS = (
+    Template("object_mean", "object_mean_{slug}", "mean {channel} in {objects}", _GREY, "intensity", True),
+    Template(
+        "brightest",
+        "brightest_{slug}",
+        "mean {channel} in the brightest of {objects}",
+        _GREY,
+        "intensity",
+        True,
+    ),
+    Template("image_mean", "image_mean_{slug}", "mean {channel} of the field", _GREY, "extent", True),
+    Template("covered", "covered_{slug}", "share of the field stained by {channel}", "", "extent", False),
+    Template(
+        "background", "background_mean_{slug}", "background level of {channel}", _GREY, "intensity", True
+    ),
+    Template(
+        "gradient",
+        "background_gradient_{slug}",
+        "background gradient of {channel} across the field",
+        _GREY,
+        "intensity",
+        False,
+    ),
+    Template(
+        "granularity",
+        "granularity_{slug}",
+        "fine granularity of {channel} in {objects}",
+        "",
+        "texture",
+        False,
+    ),
+    Template(
+        "coarse", "texture_contrast_{slug}", "coarse texture of {channel} in {objects}", "", "texture", False
+    ),
+    Template("specks", "speck_count_{slug}", "specks of {channel} off {objects}", "count", "puncta", False),
+    Template(
+        "puncta_count", "puncta_count_{slug}", "puncta of {channel} on {objects}", "count", "puncta", False
+    ),
+)
+
 
 def nucleus_channel(channel_names: Sequence[str]) -> int | None:
     """Find the channel that shows nuclei, by its name.
@@ -234,7 +288,9 @@ def staining_channels(channel_names: Sequence[str]) -> list[int]:
     return [] if nucleus is None else [i for i in range(len(channel_names)) if i != nucleus]
 
 
-def quantities(channel_names: Sequence[str], pixel_size_um: float | None = None) -> tuple[Quantity, ...]:
+def quantities(
+    channel_names: Sequence[str], pixel_size_um: float | None = None, view: View = "cell"
+) -> tuple[Quantity, ...]:
     """List what `measure` measures, in the order of its columns.
 
     Parameters
@@ -244,12 +300,14 @@ def quantities(channel_names: Sequence[str], pixel_size_um: float | None = None)
         ``object``.
     pixel_size_um : float, optional
         Micrometres per pixel; None where unknown, then lengths and areas are in pixels.
+    view : {"cell", "field"}, default "cell"
+        One object in the middle, or several anywhere.
 
     Returns
     -------
     tuple of Quantity
-        8 of shape and position, 17 per channel, one correlation per pair of channels; beside a nuclear stain
-        2 of what each other channel stains.
+        Of a cell 8 of shape and position, 17 per channel, one correlation per pair of channels; beside a
+        nuclear stain 2 of what each other channel stains. Of a field 3 of its objects, 10 per channel.
 
     Examples
     --------
@@ -258,19 +316,36 @@ def quantities(channel_names: Sequence[str], pixel_size_um: float | None = None)
     >>> [q.words for q in quantities(["FKHR", "DNA"]) if q.name == "log2_nucleus_ring_fkhr"]
     ['nucleus/ring ratio of FKHR']
     """
-    found = tuple(_all(channel_names, pixel_size_um))
+    found = tuple((_of_cell if view == "cell" else _of_field)(channel_names, pixel_size_um))
     names = unique([quantity.name for quantity in found])
     return tuple(replace(quantity, name=name) for quantity, name in zip(found, names, strict=True))
 
 
-def _all(channel_names: Sequence[str], pixel_size_um: float | None) -> Iterator[Quantity]:
-    word = "object" if nucleus_channel(channel_names) is None else "nucleus"
-    slugs = channel_slugs(channel_names)
-    for template in SHAPES:
+def _of_field(channel_names: Sequence[str], pixel_size_um: float | None) -> Iterator[Quantity]:
+    return _filled(FIELD_SHAPES, FIELD_CHANNELS, channel_names, pixel_size_um)
+
+
+def _filled(
+    shapes: Sequence[Template],
+    channels: Sequence[Template],
+    channel_names: Sequence[str],
+    pixel_size_um: float | None,
+) -> Iterator[Quantity]:
+    word = _object_word(channel_names)
+    for template in shapes:
         yield template.fill(word, "", "", pixel_size_um)
-    for slug, channel in zip(slugs, channel_names, strict=True):
-        for template in CHANNELS:
+    for slug, channel in zip(channel_slugs(channel_names), channel_names, strict=True):
+        for template in channels:
             yield template.fill(word, slug, channel, pixel_size_um)
+
+
+def _object_word(channel_names: Sequence[str]) -> str:
+    return "object" if nucleus_channel(channel_names) is None else "nucleus"
+
+
+def _of_cell(channel_names: Sequence[str], pixel_size_um: float | None) -> Iterator[Quantity]:
+    yield from _filled(SHAPES, CHANNELS, channel_names, pixel_size_um)
+    word, slugs = _object_word(channel_names), channel_slugs(channel_names)
     for i, j in combinations(range(len(slugs)), 2):
         words = f"correlation of {channel_names[i]} with {channel_names[j]} in the {word}"
         yield Quantity(f"correlation_{slugs[i]}_{slugs[j]}", words, "", "ratio", False)

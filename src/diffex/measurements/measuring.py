@@ -12,18 +12,22 @@ from diffex.base.errors import InputError
 from diffex.measurements.background import corner_means, gradients
 from diffex.measurements.catalogue import (
     CHANNELS,
+    FIELD_CHANNELS,
+    FIELD_SHAPES,
     SHAPES,
     STAINED,
     Template,
+    View,
     nucleus_channel,
     quantities,
     staining_channels,
 )
+from diffex.measurements.fields import fields
 from diffex.measurements.intensity import compartments, correlations, intensities
 from diffex.measurements.puncta import puncta
 from diffex.measurements.segmentation import channel_scores, segment
 from diffex.measurements.shape import shapes
-from diffex.measurements.texture import scale_px, smooth, textures
+from diffex.measurements.texture import scale_px, smooth, spans, textures
 
 _CHUNK_VALUES = 2**19  # pixel values measured at once: bounds memory and stays in the cache
 _SMALLEST_PX = 8
@@ -39,8 +43,9 @@ def measure(
     *,
     shape_from: ShapeFrom = "masks",
     shape_channel: int | None = None,
+    view: View = "cell",
 ) -> pd.DataFrame:
-    """Measure single-cell crops: a row per image, a column per quantity, never NaN.
+    """Measure crops of a cell, or fields: a row per image, a column per quantity, never NaN.
 
     Every row depends on its own image alone. Where a compartment is empty its mean is that of the crop, its
     spread 0 and its ratios 0; where no object is found, a central disc stands in for it.
@@ -61,6 +66,8 @@ def measure(
     shape_channel : int, optional
         The channel to segment in; default the nuclear stain, else for each image the channel that shows the
         object best. Fix it (`choose_channel`) where images are compared with edits of themselves.
+    view : {"cell", "field"}, default "cell"
+        ``field``: several objects anywhere, see `fields`; masks of one object mean nothing then.
 
     Returns
     -------
@@ -82,7 +89,7 @@ def measure(
     [100.0, 100.0]
     """
     _check(pixels, channel_names, masks, pixel_size_um, shape_channel)
-    columns = [quantity.name for quantity in quantities(channel_names, pixel_size_um)]
+    columns = [quantity.name for quantity in quantities(channel_names, pixel_size_um, view)]
     values = pixels.detach().cpu().numpy()
     given = None if masks is None else masks.detach().cpu().numpy().astype(bool)
     channel = nucleus_channel(channel_names) if shape_channel is None else shape_channel
@@ -93,7 +100,10 @@ def measure(
         some = slice(start, start + step)
         own = None if given is None else given[some]
         chunk = values[some].astype(np.float64)
-        parts.append(_measure_chunk(chunk, own, channel, staining, shape_from, pixel_size_um))
+        if view == "field":
+            parts.append(_measure_fields(chunk, channel, pixel_size_um))
+        else:
+            parts.append(_measure_chunk(chunk, own, channel, staining, shape_from, pixel_size_um))
     return pd.DataFrame(np.concatenate(parts), columns=columns)
 
 
@@ -119,12 +129,21 @@ def _measure_chunk(
     return np.concatenate([np.stack(columns, axis=1), *last], axis=1)
 
 
+def _measure_fields(
+    pixels: NDArray[np.float64], channel: int | None, pixel_size_um: float | None
+) -> NDArray[np.float64]:
+    found = fields(pixels, _channels(pixels, None, channel))
+    columns = [found[t.stem] * _factor(t, pixel_size_um) for t in FIELD_SHAPES]
+    for index in range(pixels.shape[1]):
+        columns += [found[t.stem][:, index] * _factor(t, pixel_size_um) for t in FIELD_CHANNELS]
+    return np.stack(columns, axis=1)
+
+
 def _channel_values(
     pixels: NDArray[np.float64], objects: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.float64]]:
     fine = smooth(pixels, scale_px(*pixels.shape[2:]))
-    span = np.ptp(fine, axis=(2, 3))
-    span[span <= 1e-6 * np.abs(fine).max(axis=(2, 3))] = 0.0  # constant up to rounding
+    span = spans(fine)
     parts = compartments(objects)
     return {
         **intensities(pixels, parts, span),

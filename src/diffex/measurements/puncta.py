@@ -19,12 +19,7 @@ def puncta(
     objects: NDArray[np.bool_],
     span: NDArray[np.float64],
 ) -> dict[str, NDArray[np.float64]]:
-    """Find bright spots over the whole crop and describe them.
-
-    A spot is a local maximum of a difference of Gaussians (standard deviations s and 2s, see `scale_px`)
-    above 5 robust standard deviations (1.4826 times the median absolute response) and above 5 % of the
-    channel's span. At a distance of 3s the response may exceed half of the peak's on one side, but not on the
-    opposite one too (to within 45 degrees): that is what an edge looks like.
+    """Find bright spots over the whole crop (`spots`) and describe them.
 
     Parameters
     ----------
@@ -44,8 +39,7 @@ def puncta(
         (mean distance in px); all 0 where there is no spot.
     """
     shape = pixels.shape[:2]
-    response = fine - smooth(pixels, 2 * scale_px(*pixels.shape[2:]))
-    where = _spots(response, span)
+    response, where = spots(pixels, fine, span)
     image, channel, row, column = where
     rows, columns = centroids(objects)
     distance = np.hypot(row - rows[image], column - columns[image])
@@ -60,8 +54,32 @@ def puncta(
     }
 
 
-def _spots(response: NDArray[np.float64], span: NDArray[np.float64]) -> tuple[NDArray[np.intp], ...]:
-    height, width = response.shape[2:]
+def spots(
+    pixels: NDArray[np.float64], fine: NDArray[np.float64], span: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], tuple[NDArray[np.intp], ...]]:
+    """Find bright spots.
+
+    A spot is a local maximum of a difference of Gaussians (standard deviations s and 2s, see `scale_px`)
+    above 5 robust standard deviations (1.4826 times the median absolute response) and above 5 % of the
+    channel's span. At a distance of 3s the response may exceed half of the peak's on one side, but not on the
+    opposite one too (to within 45 degrees): that is what an edge looks like.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (n, c, h, w)
+        Crops.
+    fine : ndarray, shape (n, c, h, w)
+        The crops smoothed with s.
+    span : ndarray, shape (n, c)
+        Largest minus smallest value of `fine`.
+
+    Returns
+    -------
+    (ndarray of shape (n, c, h, w), tuple of four ndarrays of int)
+        The difference of Gaussians; image, channel, row and column of every spot.
+    """
+    height, width = pixels.shape[2:]
+    response = fine - smooth(pixels, 2 * scale_px(height, width))
     # Every other pixel of every other row is enough for a median, at a quarter of the time.
     noise = 1.4826 * np.median(np.abs(response[:, :, ::2, ::2]), axis=(2, 3))
     threshold = np.maximum(_NOISE * noise, _FAINTEST * span)
@@ -75,7 +93,7 @@ def _spots(response: NDArray[np.float64], span: NDArray[np.float64]) -> tuple[ND
     peaks[:, :, :, [0, -1]] = False
     found = np.nonzero(peaks)
     round_enough = _is_round(response, found)
-    return tuple(index[round_enough] for index in found)
+    return response, tuple(index[round_enough] for index in found)
 
 
 def _is_round(response: NDArray[np.float64], where: tuple[NDArray[np.intp], ...]) -> NDArray[np.bool_]:

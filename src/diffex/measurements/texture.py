@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from diffex.measurements.intensity import background_levels, means
 
+_FLAT = 1e-6  # relative range below which pixels are constant up to rounding
 _EPSILON = 0.05  # of the channel's span: a dim object has no texture worth a large number
 
 
@@ -42,6 +43,23 @@ def smooth(pixels: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     """
     axes = (pixels.ndim - 2, pixels.ndim - 1)
     return np.asarray(ndimage.gaussian_filter(pixels, sigma, truncate=3, axes=axes))
+
+
+def spans(fine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the span of each channel.
+
+    Parameters
+    ----------
+    fine : ndarray, shape (n, c, h, w)
+        Smoothed crops.
+
+    Returns
+    -------
+    ndarray, shape (n, c)
+        Largest minus smallest value; 0 for a channel that is constant up to rounding.
+    """
+    span = np.ptp(fine, axis=(2, 3))
+    return np.where(span <= _FLAT * np.abs(fine).max(axis=(2, 3)), 0.0, span)
 
 
 def textures(

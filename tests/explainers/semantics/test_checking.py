@@ -32,7 +32,7 @@ def changes_of(*moves, images=16, seed=0):
 
 
 def verdicts(nodes, changes):
-    return check_edits(changes, nodes, KNOWN, np.ones(len(NAMES)), None, CONFIG).verdict
+    return check_edits(changes, nodes, KNOWN, REAL, None, CONFIG).verdict
 
 
 def test_an_edit_is_judged_by_the_measurement_it_names_and_its_sense():
@@ -59,7 +59,7 @@ def test_related_measurements_are_no_leak():
 def test_rows_that_were_not_rendered_are_left_out():
     changes = changes_of({"area_um2": 1.0})
     changes[:, 4:] = np.nan
-    checks = check_edits(changes, [LARGE], KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    checks = check_edits(changes, [LARGE], KNOWN, REAL, None, CONFIG)
     assert checks.done.all()
     assert checks.on_target[0, 0] == pytest.approx(1.0, abs=0.02)
 

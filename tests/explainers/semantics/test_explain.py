@@ -7,13 +7,19 @@ import pytest
 import torch
 
 from diffex.base.errors import InputError
+from diffex.base.ledger import CostLedger
 from diffex.concepts import ConceptTree
+from diffex.concepts.describers import OfflineDescriber
 from diffex.explainers.contract import check_explainer
 from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.edits import edits_of
 from diffex.explainers.semantics.explain import central, explain_semantics
 from diffex.explainers.semantics.explainer import SemanticExplainer
+from diffex.explainers.semantics.preparing import prepare_subject
 from diffex.images import PlantedCells
 from diffex.images.planted_labels import graded_rule
+from diffex.images.planted_scenes import PlantedScenes
+from diffex.measurements import quantities
 from diffex.runs import read_run
 
 TREE = ConceptTree.from_dict(
@@ -72,6 +78,39 @@ def test_it_is_counted_what_it_cost(explained):
     # the size of three phrases, and both ways of the two that name a measurement
     assert evaluations["calibration"] == (3 + 2 * 2) * 6 * 4
     assert evaluations["edits"] == 12 * 3 * 2 * 4
+
+
+def test_opposites_share_their_edits(small_cells, small_classifier, text_model):
+    nodes = [
+        {"id": word, "phrase": f"{word} nucleus", "measurement": "area", "rises": word == "large"}
+        for word in ("large", "small")
+    ]
+    tree = ConceptTree.from_dict({"nodes": nodes})
+    ledger, first = CostLedger(), config(search="exact")
+    subject, _, _, real = prepare_subject(small_cells, small_classifier, text_model, tree, first, ledger)
+    known = quantities(small_cells.channel_names, small_cells.pixel_size_um)
+    edits = edits_of(tree, subject, first.size, known, real.to_numpy())
+    edits.fill(np.arange(2), np.arange(12))
+    assert ledger.summary()["nfe"]["edits"] == 12 * 2 * 4  # not twice that
+    np.testing.assert_array_equal(edits.logits[0, :, 0], edits.logits[1, :, 1])
+    alone = subject.render(edits.concepts[1], -1, np.arange(12), "again")
+    shared = subject.render(edits.concepts[0], 1, np.arange(12), "again")
+    torch.testing.assert_close(alone, shared)
+
+
+def test_fields_are_measured_as_fields(small_classifier, text_model):
+    scenes = PlantedScenes().images(24, 3)
+    proposed = OfflineDescriber(view="field").describe(scenes).phrases()
+    assert {"crowded cells", "scattered specks"} <= {node.phrase for node in proposed}
+    nodes = [{"id": "many", "phrase": "large cell", "measurement": "object_count"}]
+    tree = ConceptTree.from_dict({"nodes": nodes})
+    asked = config(view="field", search="exact", force=True)
+    found = explain_semantics(scenes, small_classifier, text_model, tree, asked, address="tiny").effects
+    assert set(found["edit"]) <= {"done", "failed", "leaks"}
+    blind = explain_semantics(
+        scenes, small_classifier, text_model, tree, config(search="exact", force=True), address="tiny"
+    )
+    assert set(blind.effects["edit"]) == {"unchecked"}  # a cell has no count
 
 
 def test_what_an_edit_and_its_reverse_share_is_no_effect(explained):

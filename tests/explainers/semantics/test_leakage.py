@@ -39,7 +39,7 @@ def test_leakage_is_taken_out_of_an_effect():
     area = changes[..., NAMES.index("area_um2")]
     effects = 2.0 * area + 0.01 * rng.standard_normal(area.shape)  # the classifier sees the area alone
     nodes = [LARGE, BRIGHT]
-    checks = check_edits(changes, nodes, KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    checks = check_edits(changes, nodes, KNOWN, REAL, None, CONFIG)
     found = own_effects(effects, changes, checks, UP, REAL)
     own = found.effects
     assert own[0, :, 0].mean() == pytest.approx(2.0, abs=0.1)
@@ -53,14 +53,14 @@ def test_measurements_that_go_together_are_no_leak_of_each_other():
     real[:, NAMES.index("ring_mean_actin")] = real[:, NAMES.index("area_um2")]
     changes = changes_of({"area_um2": 1.0, "ring_mean_actin": 1.0}, {"ring_mean_actin": 0.5}, images=32)
     effects = 2.0 * changes[..., NAMES.index("ring_mean_actin")]
-    checks = check_edits(changes, [LARGE, BRIGHT], KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    checks = check_edits(changes, [LARGE, BRIGHT], KNOWN, REAL, None, CONFIG)
     own = own_effects(effects, changes, checks, UP, real).effects
     assert own[0, :, 0].mean() == pytest.approx(2.0, abs=0.1)
 
 
 def test_without_a_named_measurement_effects_stay_as_they_are():
     changes, effects = changes_of({}), np.ones((1, 16, 2))
-    checks = check_edits(changes, [MUTE], KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    checks = check_edits(changes, [MUTE], KNOWN, REAL, None, CONFIG)
     found = own_effects(effects, changes, checks, UP[:1], REAL)
     assert (found.effects == effects).all()
     assert not found.slopes and not found.error.any()
@@ -70,7 +70,7 @@ def test_slopes_are_not_learnt_of_what_no_edit_moves_on_purpose():
     """An edit that should brighten actin does not, and breaks the nucleus: the area's effect is not its."""
     changes = changes_of({"area_um2": 1.0}, {"ring_mean_actin": -2.0, "area_um2": 0.5}, images=32)
     effects = 2.0 * changes[..., NAMES.index("area_um2")]
-    checks = check_edits(changes, [LARGE, BRIGHT], KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    checks = check_edits(changes, [LARGE, BRIGHT], KNOWN, REAL, None, CONFIG)
     assert set(own_effects(effects, changes, checks, UP, REAL).slopes) == {NAMES.index("area_um2")}
 
 
@@ -78,7 +78,7 @@ def test_slopes_are_not_learnt_of_what_no_edit_moves_on_purpose():
 def test_where_nothing_moves_nothing_leaks(still):
     changes = 0.0 * changes_of({"area_um2": 1.0}) if still == "changes" else changes_of({"area_um2": 1.0})
     effects = np.zeros((1, 16, 2)) if still == "effects" else np.ones((1, 16, 2))
-    checks = check_edits(changes, [LARGE], KNOWN, np.ones(len(NAMES)), None, CONFIG)
+    checks = check_edits(changes, [LARGE], KNOWN, REAL, None, CONFIG)
     found = own_effects(effects, changes, checks, UP[:1], REAL)
     assert (found.effects == effects).all()
     assert not found.error.any()

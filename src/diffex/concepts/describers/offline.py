@@ -10,6 +10,7 @@ from diffex.concepts.measurable import Measurable
 from diffex.concepts.node import Node, path_names
 from diffex.concepts.tree import ConceptTree
 from diffex.images.images import Images
+from diffex.measurements import View
 
 _PICTURES = frozenset({"red", "green", "blue", "alpha", "grey", "gray"})
 
@@ -19,13 +20,15 @@ class OfflineDescriber:
     """Propose phrases of an ontology that comes with the package.
 
     Images of red, green and blue or grey get the ontology of photographs, unless the domain names cells or
-    microscopy; all others get the one of microscopy (compartment, property, value).
+    microscopy; all others get the one of microscopy (compartment, property, value). Fields have their own.
 
     Parameters
     ----------
     unmeasured : bool, default False
         Whether phrases that no measurement covers are kept too. Whether their edits happened cannot be read
         off the pixels.
+    view : {"cell", "field"}, default "cell"
+        What an image shows: one object in its middle, or several anywhere.
 
     Examples
     --------
@@ -35,8 +38,8 @@ class OfflineDescriber:
     ['large nucleus', 'small nucleus']
     """
 
-    def __init__(self, *, unmeasured: bool = False) -> None:
-        self.unmeasured = unmeasured
+    def __init__(self, *, unmeasured: bool = False, view: View = "cell") -> None:
+        self.unmeasured, self.view = unmeasured, view
         self._transcript: list[Mapping[str, Any]] = []
 
     @property
@@ -64,8 +67,8 @@ class OfflineDescriber:
         InputError
             If there are fewer than 2 images, or no phrase is left.
         """
-        ontology = _ontology_for(images.channel_names, domain)
-        measurable, nodes, left_out = Measurable(images), dict[str, Node](), list[str]()
+        ontology = _ontology_for(images.channel_names, domain, self.view)
+        measurable, nodes, left_out = Measurable(images, self.view), dict[str, Node](), list[str]()
         for pair in ontology.pairs(images.channel_names):
             column = pair.measurement and measurable.column(pair.measurement, pair.channel)
             known = {node.phrase for node in nodes.values()}
@@ -90,7 +93,7 @@ class OfflineDescriber:
         self._transcript.append({"stage": "offline", "prompt": prompt, "answer": kept, "left_out": left_out})
 
 
-def with_measurements(tree: ConceptTree, channel_names: Sequence[str]) -> ConceptTree:
+def with_measurements(tree: ConceptTree, channel_names: Sequence[str], view: View = "cell") -> ConceptTree:
     """Say what the phrases of a tree move where the tree does not and the ontology knows the same phrase.
 
     Parameters
@@ -99,6 +102,8 @@ def with_measurements(tree: ConceptTree, channel_names: Sequence[str]) -> Concep
         For example one as published, which names no measurements.
     channel_names : sequence of str
         Of the images.
+    view : {"cell", "field"}, default "cell"
+        What they show.
 
     Returns
     -------
@@ -106,7 +111,7 @@ def with_measurements(tree: ConceptTree, channel_names: Sequence[str]) -> Concep
         The same phrases; measurements that the tree names are kept.
     """
     said = dict[str, tuple[str, bool]]()
-    for pair in _ontology_for(channel_names, None).pairs(channel_names):
+    for pair in _ontology_for(channel_names, None, view).pairs(channel_names):
         if pair.measurement is not None:
             said.setdefault(pair.more.casefold(), (pair.measurement, True))
             said.setdefault(pair.less.casefold(), (pair.measurement, False))
@@ -120,7 +125,9 @@ def with_measurements(tree: ConceptTree, channel_names: Sequence[str]) -> Concep
     return ConceptTree(tuple(told(node) for node in tree.nodes))
 
 
-def _ontology_for(channel_names: Sequence[str], domain: str | None) -> Ontology:
+def _ontology_for(channel_names: Sequence[str], domain: str | None, view: View) -> Ontology:
+    if view == "field":
+        return read_ontology("fields")
     microscopy = read_ontology("microscopy")
     asked = set((domain or "").lower().replace("-", " ").split())
     picture = {name.lower() for name in channel_names} <= _PICTURES

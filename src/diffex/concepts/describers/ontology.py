@@ -45,7 +45,7 @@ class Ontology:
     Parameters
     ----------
     name : str
-        ``"microscopy"`` or ``"general"``.
+        ``"microscopy"``, ``"fields"`` or ``"general"``.
     words : tuple of str
         Words of a domain that ask for this ontology.
     roles : mapping of str to list of str
@@ -74,7 +74,9 @@ class Ontology:
         """
         nuclear = nucleus_channel(channel_names)
         words = (
-            {"object": "cell", "column": "object"} if nuclear is None else dict.fromkeys(_OBJECT, "nucleus")
+            {"object": "cell", "objects": "cells", "column": "object"}
+            if nuclear is None
+            else {"object": "nucleus", "objects": "nuclei", "column": "nucleus"}
         )
         by_role = self._by_role(channel_names, nuclear)
         for template in self.templates:
@@ -89,7 +91,7 @@ class Ontology:
         return found
 
 
-_OBJECT = ("object", "column")
+_OBJECT = ("object", "objects", "column")
 
 
 def read_ontology(name: str) -> Ontology:
@@ -97,7 +99,7 @@ def read_ontology(name: str) -> Ontology:
 
     Parameters
     ----------
-    name : {"microscopy", "general"}
+    name : {"microscopy", "fields", "general"}
         Which one.
 
     Returns

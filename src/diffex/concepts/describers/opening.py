@@ -7,9 +7,10 @@ from diffex.concepts.describers.describer import Describer
 from diffex.concepts.describers.local_vision import LocalDescriber
 from diffex.concepts.describers.offline import OfflineDescriber
 from diffex.concepts.describers.openai_server import OpenAIDescriber
+from diffex.measurements import View
 
 
-def open_describer(address: str = "offline", *, cache: Path | None = None) -> Describer:
+def open_describer(address: str = "offline", *, cache: Path | None = None, view: View = "cell") -> Describer:
     """Make a describer.
 
     Parameters
@@ -18,6 +19,8 @@ def open_describer(address: str = "offline", *, cache: Path | None = None) -> De
         ``offline``, ``openai:MODEL``, ``openai:MODEL@URL`` or ``hf:ORG/NAME`` (or ``hf:FOLDER``).
     cache : Path, optional
         Folder where answers of models are kept, so that a second run asks nothing; None keeps none.
+    view : {"cell", "field"}, default "cell"
+        What the images show; chooses the phrases of ``offline``.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def open_describer(address: str = "offline", *, cache: Path | None = None) -> De
     if kind == "hf" and name:
         return LocalDescriber(name, cache=cache)
     if address == "offline":
-        return OfflineDescriber()
+        return OfflineDescriber(view=view)
     raise InputError(
         f"Describer got {address!r}, expected offline, openai:MODEL, openai:MODEL@URL or hf:ORG/NAME."
     )

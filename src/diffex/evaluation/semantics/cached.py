@@ -26,7 +26,7 @@ from diffex.generators import logits_of
 from diffex.generators.text.model import open_text_model
 from diffex.images import Images, PlantedCells
 from diffex.images.planted_factors import FACTORS
-from diffex.measurements import Quantity, quantities
+from diffex.measurements import Quantity, View, quantities
 from diffex.training import TrainConfig
 
 TREE = Path(__file__).with_name("tree.yaml")
@@ -105,7 +105,9 @@ def cached_edits(bench: Bench) -> Cached:
     return render_tree(bench, "semantic-edits", tree, images, oracle)
 
 
-def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, oracle: Classifier) -> Cached:
+def render_tree(
+    bench: Bench, kind: str, tree: ConceptTree, images: Images, oracle: Classifier, view: View = "cell"
+) -> Cached:
     """Render every phrase of a tree into images with the shipped text model, or open the stage.
 
     Parameters
@@ -120,18 +122,20 @@ def render_tree(bench: Bench, kind: str, tree: ConceptTree, images: Images, orac
         All are edited.
     oracle : Classifier
         Reads factors.
+    view : {"cell", "field"}, default "cell"
+        What the images show.
 
     Returns
     -------
     Cached
         Exhaustive, both signs.
     """
-    tree = with_measurements(tree, images.channel_names)
+    tree = with_measurements(tree, images.channel_names, view)
     first = oracle.card.class_names[0]
-    config = SemanticConfig(target=first, images=len(images), seed=bench.seed, force=True)
+    config = SemanticConfig(target=first, view=view, images=len(images), seed=bench.seed, force=True)
     model = open_text_model("shipped", bench.device)
     subject, chosen, _, real = prepare_subject(images, oracle, model, tree, config, CostLedger())
-    known = quantities(chosen.channel_names, chosen.pixel_size_um)
+    known = quantities(chosen.channel_names, chosen.pixel_size_um, view)
     content = [
         model.state_hash(),
         oracle.state_hash(),
@@ -154,7 +158,7 @@ def _keep(edits: PhraseEdits, kept: Path) -> None:
             stream, logits=edits.logits, changes=edits.changes, sizes=edits.sizes,
             directions=np.stack([one.direction.numpy() for one in edits.concepts]),
             gains=np.array([one.gain for one in edits.concepts]),
-            opposites=np.array([one.opposite for one in edits.concepts]),
+            opposites=np.array([one.opposite for one in edits.concepts]), opposite=edits.opposite,
         )  # fmt: skip
 
 
@@ -169,7 +173,7 @@ def _open(tree: ConceptTree, subject: Subject, kept: Path) -> PhraseEdits:
             )
             for n, (way, gain, opposite) in zip(tree.phrases(), led, strict=True)
         ]  # fmt: skip
-        edits = PhraseEdits(subject, concepts)
+        edits = PhraseEdits(subject, concepts, found["opposite"])
         edits.logits, edits.changes, edits.sizes = found["logits"], found["changes"], found["sizes"]
     return edits
 

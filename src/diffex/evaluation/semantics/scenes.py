@@ -18,19 +18,19 @@ from diffex.training import TrainConfig
 _SCENES, _STEPS = 2500, 500
 _SEEDS = 20
 _MEASURED = {
-    "crowding": "rest_mean_cytoplasm",
-    "dividing": "nucleus_mean_cytoplasm",
-    "debris": "puncta_count_cytoplasm",
+    "crowding": "object_count",
+    "dividing": "brightest_cytoplasm",
+    "debris": "speck_count_nucleus",
 }
 _OTHERS = {
-    "large nucleus": ("area", True),
-    "elongated nucleus": ("eccentricity", True),
-    "bright nucleus": ("nucleus_mean_nucleus", True),
+    "large nucleus": ("object_area", True),
+    "elongated nucleus": ("object_eccentricity", True),
+    "bright nucleus": ("object_mean_nucleus", True),
     "grainy chromatin": ("granularity_nucleus", True),
     "many puncta": ("puncta_count_organelle", True),
-    "bright cytoplasm": ("ring_mean_cytoplasm", True),
+    "bright cytoplasm": ("object_mean_cytoplasm", True),
     "uneven background": ("background_gradient_cytoplasm", True),
-    "dim nucleus": ("nucleus_mean_nucleus", False),
+    "dim nucleus": ("object_mean_nucleus", False),
 }
 
 
@@ -92,4 +92,4 @@ def _edits(bench: Bench) -> Cached:
         TrainConfig(steps=steps, batch_size=48, lr=2e-3, ema=0.99, seed=bench.seed),
     )  # fmt: skip
     images = scenes.images(bench.size(32, 12), 40 + bench.seed)
-    return render_tree(bench, "scene-edits", _tree(), images, oracle)
+    return render_tree(bench, "scene-edits", _tree(), images, oracle, "field")

@@ -113,7 +113,7 @@ def _orders(bench: Bench, cached: Cached) -> tuple[dict[str, FloatArray], dict[s
         effects = edits.effects(1)
         scale = float(margin_of(edits.subject.null_logits, 1).std())
         for kind, how in (("race", RaceSettings(matter=0.2 * scale)), ("rank", RANK_ALONE)):
-            order, share = _raced(cached.tree, effects, replace(how, top=_TOP, seed=seed))
+            order, share = _raced(cached.tree, edits, replace(how, top=_TOP, seed=seed))
             agreement[kind].append(ndcg(np.abs(effects.mean(1)).max(1), order))
             shares[kind].append(share)
     return (
@@ -149,15 +149,18 @@ def ndcg(influence: FloatArray, order: IntArray, top: int = _TOP) -> float:
     return float((got * worth[: len(got)]).sum() / (best * worth[: len(best)]).sum())
 
 
-def _raced(tree: ConceptTree, effects: FloatArray, how: RaceSettings) -> tuple[IntArray, float]:
-    """Race on the cached matrix: phrases by rank, and the share of edits used."""
+def _raced(tree: ConceptTree, edits: PhraseEdits, how: RaceSettings) -> tuple[IntArray, float]:
+    """Race on the cached matrix: phrases by rank, and the share of edits rendered, once for opposites."""
+    effects, opposite = edits.effects(1), edits.opposite
     editable = np.array([node.phrase is not None for node in tree.nodes])
     place = np.cumsum(editable) - 1
     race = race_tree(
         parents_of(tree), editable, lambda nodes, rows: effects[np.ix_(place[nodes], rows)], effects.shape[1],
         how,
     )  # fmt: skip
-    return place[race.ranking()], race.fraction
+    images = race.images[editable]
+    rendered = np.where(opposite >= 0, np.maximum(images, images[opposite]) / 2, images)
+    return place[race.ranking()], float(rendered.sum() / effects[..., 0].size)
 
 
 def _crowded_tree(cached: Cached) -> tuple[ConceptTree, list[int]]:
@@ -187,7 +190,8 @@ def _picked(edits: PhraseEdits, places: Sequence[int], rows: IntArray) -> Phrase
         null_logits=edits.subject.null_logits[rows],
         null_measured=edits.subject.null_measured.iloc[rows],
     )
-    part = PhraseEdits(subject, [edits.concepts[k] for k in places])
+    alone = np.full(len(places), -1)
+    part = PhraseEdits(subject, [edits.concepts[k] for k in places], alone)
     some = np.ix_(np.array(places), rows)
     part.logits, part.changes, part.sizes = edits.logits[some], edits.changes[some], edits.sizes[some]
     return part

@@ -57,11 +57,13 @@ def check_edits(
     changes: FloatArray,
     nodes: Sequence[Node],
     quantities: Sequence[Quantity],
-    spread: FloatArray,
+    real: FloatArray,
     groups: NDArray[np.str_] | None,
     config: SemanticConfig,
 ) -> Checks:
-    """Judge every edit by the measurement that its phrase names and by all others.
+    """Judge every edit by the measurement that its phrase names and by all that have nothing to do with it.
+
+    Measurements of its kind, or that go with it over real images (`alike`), are not held against an edit.
 
     Parameters
     ----------
@@ -71,8 +73,8 @@ def check_edits(
         The K phrases.
     quantities : sequence of Quantity
         The m measurements.
-    spread : ndarray, shape (m,)
-        Standard deviation of each over real images.
+    real : ndarray, shape (r, m)
+        Measurements of real images.
     groups : ndarray of str, shape (n,), optional
         Unit of replication of the images.
     config : SemanticConfig
@@ -87,12 +89,13 @@ def check_edits(
     shape = (len(nodes), 2)
     on, low, off = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
     verdict = np.full(shape, UNCHECKED, dtype="<U9")
+    spread, together = real.std(axis=0), alike(real)
     live = spread > _STILL
     for k, node in enumerate(nodes):
         rows = np.flatnonzero(~np.isnan(changes[k, :, 0, 0]))
         if column[k] < 0 or len(rows) < 2 or not live[column[k]]:
             continue
-        related = np.array([_related(q, quantities[column[k]]) for q in quantities])
+        related = np.array([_related(q, quantities[column[k]]) for q in quantities]) | together[column[k]]
         scaled = changes[k, rows][..., live] / spread[live]  # (r, 2, live)
         own, others = np.flatnonzero(live).tolist().index(column[k]), ~related[live]
         sense = np.array(SIGNS) * (1 if node.rises else -1)

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from diffex.measurements import View
+
 
 class SemanticConfig(BaseModel):
     """How phrases are edited into images, searched, tested and shown.
@@ -12,6 +14,9 @@ class SemanticConfig(BaseModel):
     ----------
     target : str
         The class whose logit margin is explained.
+    view : {"cell", "field"}
+        What an image shows: one object in its middle, or several anywhere. Edits are checked by measurements
+        of it.
     images : int
         How many of the given images are edited, balanced over classes.
     steps : int
@@ -49,6 +54,7 @@ class SemanticConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str
+    view: View = "cell"
     images: int = Field(default=32, ge=12)
     steps: int = Field(default=10, ge=1)
     reach: float | None = Field(default=None, gt=0, le=1)

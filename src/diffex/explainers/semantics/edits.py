@@ -104,7 +104,8 @@ def edits_of(
     led = unmixed(apart, changes, column, rises, alike(real))
     common = size * difference_size(subject.null, subject.size_of)
     gains = np.clip(common / np.maximum(pilot.sizes(led), 1e-9), *_GAINS)
-    return PhraseEdits(subject, [replace(c, gain=float(g)) for c, g in zip(led, gains, strict=True)])
+    concepts = [replace(c, gain=float(g)) for c, g in zip(led, gains, strict=True)]
+    return PhraseEdits(subject, concepts, pilot.opposite)
 
 
 @final
@@ -191,12 +192,16 @@ def pilot_edits(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> int:
 class PhraseEdits:
     """A table of edits that grows: concepts x images x signs, NaN where not rendered yet.
 
+    The edit away from a phrase is that towards its opposite, and is rendered once for both.
+
     Parameters
     ----------
     subject : Subject
         Images and renderer.
     concepts : sequence of Concept
         K phrases.
+    opposite : ndarray of int, shape (K,)
+        From `opposites_of`; -1 where there is none.
 
     Attributes
     ----------
@@ -208,9 +213,9 @@ class PhraseEdits:
         Of the changes.
     """
 
-    def __init__(self, subject: Subject, concepts: Sequence[Concept]) -> None:
+    def __init__(self, subject: Subject, concepts: Sequence[Concept], opposite: NDArray[np.int64]) -> None:
         count, images = len(concepts), len(subject.inversion)
-        self.subject, self.concepts = subject, tuple(concepts)
+        self.subject, self.concepts, self.opposite = subject, tuple(concepts), opposite
         self.logits = np.full((count, images, 2, subject.null_logits.shape[1]), np.nan)
         self.changes = np.full((count, images, 2, subject.null_measured.shape[1]), np.nan)
         self.sizes = np.full((count, images, 2), np.nan)
@@ -234,7 +239,7 @@ class PhraseEdits:
             Shares the measurements.
         """
         subject = replace(self.subject, null_logits=convert(self.subject.null_logits))
-        part = PhraseEdits(subject, self.concepts)
+        part = PhraseEdits(subject, self.concepts, self.opposite)
         part.logits, part.changes, part.sizes = convert(self.logits), self.changes, self.sizes
         return part
 
@@ -254,10 +259,14 @@ class PhraseEdits:
                 self._render(index, missing)
 
     def _render(self, index: int, rows: NDArray[np.int64]) -> None:
-        subject = self.subject
+        subject, other = self.subject, int(self.opposite[index])
+        before = subject.null_measured.to_numpy()[rows]
         for side, sign in enumerate(SIGNS):
             x = subject.render(self.concepts[index], sign, rows, "edits")
-            before = subject.null_measured.to_numpy()[rows]
-            self.logits[index, rows, side] = subject.judge.logits(x)
-            self.changes[index, rows, side] = subject.measure(x, rows).to_numpy() - before
-            self.sizes[index, rows, side] = subject.size_of(x - subject.null[rows]).numpy()
+            found = (
+                subject.judge.logits(x),
+                subject.measure(x, rows).to_numpy() - before,
+                subject.size_of(x - subject.null[rows]).numpy(),
+            )
+            for k, way in [(index, side), (other, 1 - side)][: 2 if other >= 0 else 1]:
+                self.logits[k, rows, way], self.changes[k, rows, way], self.sizes[k, rows, way] = found

@@ -73,9 +73,9 @@ def explain_semantics(
     ledger, before = CostLedger(), classifier.state_hash()
     labels_given = images.labels is not None
     images = align_labels(images, classifier.card)
-    tree = with_measurements(tree, images.channel_names)
+    tree = with_measurements(tree, images.channel_names, config.view)
     subject, chosen, gates, real = prepare_subject(images, classifier, model, tree, config, ledger)
-    known = quantities(images.channel_names, images.pixel_size_um)
+    known = quantities(images.channel_names, images.pixel_size_um, config.view)
     with ledger.timed("calibration"):
         edits = edits_of(tree, subject, config.size, known, real.to_numpy())
     target = classifier.card.class_names.index(config.target)
@@ -151,7 +151,7 @@ def assess(
     """
     nodes, total = tree.phrases(), edits.effects(target)
     values, changes = real.to_numpy(), central(edits.changes)
-    checks = check_edits(changes, nodes, known, values.std(axis=0), groups, config)
+    checks = check_edits(changes, nodes, known, values, groups, config)
     own = own_effects(central(total), changes, checks, np.array([n.rises for n in nodes]), values)
     scale = float(margin_of(edits.subject.null_logits, target).std())
     return ranked(tree, nodes, edits, checks, Outcome(total, own, scale), groups, target, config)

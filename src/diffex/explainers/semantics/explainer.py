@@ -105,7 +105,8 @@ class SemanticExplainer:
         if classifier is None:
             folder = Path(self.folder or tempfile.mkdtemp(prefix="diffex-"))
             classifier, _ = fit_black_box(images, folder / _CLASSIFIER, device=device)
-        tree = self.tree or (self.describer or OfflineDescriber()).describe(images, None)
+        describer = self.describer or OfflineDescriber(view=self.config.view if self.config else "cell")
+        tree = self.tree or describer.describe(images, None)
         self.model_ = SemanticModel(classifier, open_text_model(self.editor, device), tree, self.editor)
         return self
 

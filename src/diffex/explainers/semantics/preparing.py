@@ -19,7 +19,7 @@ from diffex.explainers.semantics.edits import Subject
 from diffex.generators import Gate, PixelTransform
 from diffex.generators.text.model import TextModel
 from diffex.images import Images, sample
-from diffex.measurements import measure
+from diffex.measurements import View, measure
 from diffex.measurements.segmentation import segment
 
 _KEPT_CLASS, _KEPT_ORDER = 0.8, 0.7
@@ -89,26 +89,29 @@ def prepare_subject(
         )
 
     def measured(pixels: Tensor, rows: NDArray[np.int64]) -> pd.DataFrame:
-        return _measured_afresh(chosen, pixels, rows, channel)
+        return _measured_afresh(chosen, pixels, rows, channel, config.view)
 
     with ledger.timed("measurement"):
         every = np.arange(len(chosen))
         before = measured(null, every)
         some = sample(images, _SPREAD_IMAGES, config.seed)
-        real = _measured_afresh(some, some.read(), np.arange(len(some)), channel)
+        real = _measured_afresh(some, some.read(), np.arange(len(some)), channel, config.view)
     subject = Subject(
         editor, judge, inversion, null, logits, before, measured, PixelTransform.fit(images).size
     )
     return subject, chosen, gates, real
 
 
-def _measured_afresh(images: Images, x: Tensor, rows: NDArray[np.int64], channel: int) -> pd.DataFrame:
+def _measured_afresh(
+    images: Images, x: Tensor, rows: NDArray[np.int64], channel: int, view: View
+) -> pd.DataFrame:
     """Measure rendered images within objects segmented in them: phrases change sizes and shapes a lot."""
+    names, scale = images.channel_names, images.pixel_size_um
+    if view == "field":
+        return measure(x, names, None, scale, shape_channel=channel, view=view)
     masks = images.read_masks(rows)
     found, _ = segment(x.double().numpy(), channel, seeds=None if masks is None else masks.numpy())
-    return measure(
-        x, images.channel_names, torch.from_numpy(found), images.pixel_size_um, shape_channel=channel
-    )
+    return measure(x, names, torch.from_numpy(found), scale, shape_channel=channel)
 
 
 def _check_form(images: Images, model: TextModel) -> None:
