@@ -32,7 +32,7 @@ def test_objects_are_counted_wherever_they_lie(factors):
 
 
 @pytest.mark.parametrize(
-    ("factor", "column"), [(0, "object_count"), (1, "brightest_cytoplasm"), (2, "speck_count_nucleus")]
+    ("factor", "column"), [(0, "object_count"), (1, "brightest_cytoplasm"), (2, "speck_contrast_nucleus")]
 )
 def test_every_cause_of_a_scene_moves_its_measurement_most_surely(factors, factor, column):
     more, less = factors.copy(), factors.copy()

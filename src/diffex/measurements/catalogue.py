@@ -214,9 +214,6 @@ FIELD_CHANNELS = (
     Template("image_mean", "image_mean_{slug}", "mean {channel} of the field", _GREY, "extent", True),
     Template("covered", "covered_{slug}", "share of the field stained by {channel}", "", "extent", False),
     Template(
-        "background", "background_mean_{slug}", "background level of {channel}", _GREY, "intensity", True
-    ),
-    Template(
         "gradient",
         "background_gradient_{slug}",
         "background gradient of {channel} across the field",
@@ -235,7 +232,14 @@ FIELD_CHANNELS = (
     Template(
         "coarse", "texture_contrast_{slug}", "coarse texture of {channel} in {objects}", "", "texture", False
     ),
-    Template("specks", "speck_count_{slug}", "specks of {channel} off {objects}", "count", "puncta", False),
+    Template(
+        "specks",
+        "speck_contrast_{slug}",
+        "summed contrast of {channel} specks off {objects}",
+        _GREY,
+        "puncta",
+        True,
+    ),
     Template(
         "puncta_count", "puncta_count_{slug}", "puncta of {channel} on {objects}", "count", "puncta", False
     ),
@@ -307,7 +311,7 @@ def quantities(
     -------
     tuple of Quantity
         Of a cell 8 of shape and position, 17 per channel, one correlation per pair of channels; beside a
-        nuclear stain 2 of what each other channel stains. Of a field 3 of its objects, 10 per channel.
+        nuclear stain 2 of what each other channel stains. Of a field 3 of its objects, 9 per channel.
 
     Examples
     --------

@@ -7,10 +7,8 @@ from skimage.filters import threshold_otsu
 from skimage.measure import regionprops_table
 
 from diffex.measurements.background import gradients
-from diffex.measurements.intensity import background_levels
-from diffex.measurements.morphology import dilate, label
+from diffex.measurements.morphology import label
 from diffex.measurements.puncta import spots
-from diffex.measurements.segmentation import ring_width
 from diffex.measurements.texture import scale_px, smooth, spans, textures
 
 _SMALLEST = 0.004  # of the field's area; below it a component is a speck
@@ -22,8 +20,8 @@ def fields(pixels: NDArray[np.float64], channel: NDArray[np.intp]) -> dict[str, 
 
     Objects are the connected components of one channel, its specks taken out by a median, above Otsu's
     threshold and above five robust standard deviations over the middle value, larger than 0.4 % of the field;
-    what each channel stains is found likewise. Spots, as of `spots`, count as specks off every object and the
-    ring around it, else as puncta. Otsu, IEEE Trans. Syst. Man Cybern. 9:62 (1979).
+    what each channel stains is found likewise. Spots, as of `spots`, are specks off the objects, puncta
+    on them. Otsu, IEEE Trans. Syst. Man Cybern. 9:62 (1979).
 
     Parameters
     ----------
@@ -36,25 +34,25 @@ def fields(pixels: NDArray[np.float64], channel: NDArray[np.intp]) -> dict[str, 
     -------
     dict of str to ndarray
         ``count``, and means over objects of ``area`` (px) and ``eccentricity``, of shape (n,). Of shape
-        (n, c): ``object_mean``, the mean over objects of a channel's mean, and ``brightest``, its largest;
+        (n, c): ``object_mean``, the mean over objects of a channel's median, and ``brightest``, its largest;
         ``granularity`` and ``coarse`` within objects; ``image_mean``, ``covered`` (share of the field),
-        ``background``, ``gradient``, ``specks``, ``puncta_count``. 0 without any object.
+        ``gradient``, ``specks`` (their summed contrast: a faint one is hardly there) and ``puncta_count``. 0
+        without any object.
     """
     fine = smooth(pixels, scale_px(*pixels.shape[2:]))
     span = spans(fine)
     calm = _without_specks(pixels)
     stained = np.stack([_standing_out(calm[:, c]) for c in range(pixels.shape[1])], axis=1)
     objects = _objects(stained[np.arange(len(pixels)), channel])
-    off, on = _spot_counts(pixels, fine, span, objects > 0)
+    light, count = _spots_off_and_on(pixels, fine, span, objects > 0)
     return {
         **_of_objects(pixels, objects),
         **textures(pixels, objects > 0, span),
         "image_mean": pixels.mean(axis=(2, 3)),
         "covered": stained.mean(axis=(2, 3)),
-        "background": background_levels(pixels),
         "gradient": gradients(pixels, np.asarray(~stained.any(axis=1))),
-        "specks": off,
-        "puncta_count": on,
+        "specks": light,
+        "puncta_count": count,
     }
 
 
@@ -84,14 +82,16 @@ def _objects(stained: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 def _of_objects(pixels: NDArray[np.float64], objects: NDArray[np.int32]) -> dict[str, NDArray[np.float64]]:
     """Count objects and average what each is like."""
-    names = ("area", "eccentricity", "intensity_mean")
+    names = ("area", "eccentricity")
     channels = pixels.shape[1]
     rows = np.zeros((len(pixels), 3 + 2 * channels))
     for row, plane, numbers in zip(rows, pixels, objects, strict=True):
-        found = regionprops_table(numbers, np.moveaxis(plane, 0, -1), names)  # type: ignore[no-untyped-call]
+        found = regionprops_table(  # type: ignore[no-untyped-call]
+            numbers, np.moveaxis(plane, 0, -1), names, extra_properties=(_median,)
+        )
         if not len(found["area"]):
             continue
-        bright = np.stack([found[name] for name in found if name.startswith("intensity_mean")], axis=1)
+        bright = np.stack([found[name] for name in found if name.startswith("_median")], axis=1)
         shape = found["area"].mean(), found["eccentricity"].mean()
         row[:] = [len(bright), *shape, *bright.mean(axis=0), *bright.max(axis=0)]
     count, area, eccentricity, *bright_columns = rows.T
@@ -104,16 +104,23 @@ def _of_objects(pixels: NDArray[np.float64], objects: NDArray[np.int32]) -> dict
     }
 
 
-def _spot_counts(
+def _median(region: NDArray[np.bool_], values: NDArray[np.float64]) -> float:
+    """Typical value of a channel in an object, whatever specks lie on it."""
+    return float(np.median(values[region]))
+
+
+def _spots_off_and_on(
     pixels: NDArray[np.float64],
     fine: NDArray[np.float64],
     span: NDArray[np.float64],
     found: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Count the spots of every channel off the objects and on or beside them, (n, c) each."""
-    image, channel, row, column = spots(pixels, fine, span)[1]
-    on = dilate(found, ring_width(*found.shape[1:]))[image, row, column]
+    """Sum the response of every channel's spots off the objects, and count those on them, (n, c) each."""
+    response, where = spots(pixels, fine, span)
+    image, channel, row, column = where
     shape = pixels.shape[:2]
-    flat = image * shape[1] + channel
-    counts = [np.bincount(flat[side], minlength=shape[0] * shape[1]).reshape(shape) for side in (~on, on)]
-    return counts[0].astype(np.float64), counts[1].astype(np.float64)
+    flat, off = image * shape[1] + channel, ~found[image, row, column]
+    cells = shape[0] * shape[1]
+    light = np.asarray(np.bincount(flat[off], response[where][off], cells), dtype=np.float64)
+    count = np.bincount(flat[~off], minlength=cells).astype(np.float64)
+    return light.reshape(shape), count.reshape(shape)

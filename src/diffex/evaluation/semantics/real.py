@@ -122,10 +122,10 @@ CASES = {
     BCCD: _Case(
         open_bccd,
         "wbc",
-        ("dark object", "magenta object", "cyan object", "blue object", "shape with notches"),
+        ("dark cell", "lobed cell"),
         darkness,
         "blue less red and green in the middle",
-        lambda images: OfflineDescriber().describe(images, None),
+        lambda images: OfflineDescriber().describe(images, "stained blood cells"),
         measured_captions,
     ),
     FASHION: _Case(

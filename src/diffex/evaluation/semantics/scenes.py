@@ -20,7 +20,7 @@ _SEEDS = 20
 _MEASURED = {
     "crowding": "object_count",
     "dividing": "brightest_cytoplasm",
-    "debris": "speck_count_nucleus",
+    "debris": "speck_contrast_nucleus",
 }
 _OTHERS = {
     "large nucleus": ("object_area", True),

@@ -23,7 +23,7 @@ from diffex.measurements import Quantity
 
 Measure = Callable[[Tensor, NDArray[np.int64]], pd.DataFrame]
 SizeOf = Callable[[Tensor], Tensor]
-PILOT = 6
+PILOT = 12
 """Images on which phrases are told from one another and brought to one size of change."""
 _GAINS = (0.25, 8.0)
 

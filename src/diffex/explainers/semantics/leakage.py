@@ -13,6 +13,8 @@ from diffex.explainers.semantics.unmixing import reversing
 FEWEST = 12
 """With fewer phrases nobody can tell how much of an effect is carried by what is not measured."""
 
+_ROBUST = 1.4826  # standard deviations per median absolute deviation
+_STILL = 1e-3  # share of the usual change below which an edit changes nothing
 _BENT = 0.3  # of what leakage carries: over large changes a slope holds only roughly
 
 
@@ -48,7 +50,8 @@ def own_effects(
     images would make the slopes too flat. What the fit gives to measurements other than a
     phrase's own is leakage of the edit, not an effect of the phrase; measurements that go with its own over
     real images count as its own, since nothing tells them apart. What the fit does not explain is how far
-    an arbitrary edit moves the margin. The two signs of a phrase, and opposite phrases, are one line.
+    an arbitrary edit moves the margin, in proportion to all that it changes; a median, so that a few edits
+    that break images do not decide for all. The two signs of a phrase, and opposite phrases, are one line.
 
     Parameters
     ----------
@@ -88,13 +91,22 @@ def own_effects(
         beside = np.where(own, 0.0, x)
         of_slopes = np.einsum("ki,ij,kj->k", beside, ridge.sigma_, beside)
         fitted = len(named) - ridge.lambda_ * np.trace(ridge.sigma_)
-        missed = float((weights * (y[rows] - ridge.predict(x[rows])) ** 2).sum())
-        scatter = missed / max(rows.sum() - fitted, 1.0)
+        share = _moved(changes, real, rows)
+        missed = _ROBUST * np.median(np.abs(y[rows] - ridge.predict(x[rows])) / share[rows])
+        scatter = missed**2 * rows.sum() / max(rows.sum() - fitted, 1.0)
         carried = (x * leak).sum(axis=1)
-        error = np.sqrt(scatter * (1 + ridge.alpha_ * of_slopes) + (_BENT * carried) ** 2)
+        error = np.sqrt(scatter * (share**2 + ridge.alpha_ * of_slopes) + (_BENT * carried) ** 2)
     slopes = dict(zip(named.tolist(), ridge.coef_.tolist(), strict=True))
     less = effects - (scaled * leak[:, None, None]).sum(-1)
     return OwnEffects(less, np.repeat(error[:, None], 2, axis=1), slopes)
+
+
+def _moved(changes: FloatArray, real: FloatArray, rows: NDArray[np.bool_]) -> FloatArray:
+    """How much each edit changes at all, ``(K,)``: over all measurements, as a share of what lines change."""
+    seen = (~np.isnan(changes[:, :, 0, 0])).sum(axis=1)
+    mean = np.nansum(in_spreads(changes[:, :, 0], real.std(axis=0)), axis=1) / np.maximum(seen, 1)[:, None]
+    size = np.sqrt(np.square(mean).mean(axis=1))
+    return np.asarray(np.maximum(size / np.sqrt(np.square(size[rows]).mean()), _STILL))
 
 
 def _lines(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> NDArray[np.bool_]:
