@@ -46,6 +46,15 @@ def test_too_little_is_a_failure_and_too_much_else_a_leak():
     assert verdicts([LARGE], changes_of({"area_um2": 1.0, **others}))[0, 0] == "leaks"
 
 
+def test_what_goes_with_the_named_measurement_is_no_leak():
+    others = NAMES[8:]
+    changes = changes_of({"area_um2": 1.0, **dict.fromkeys(others, 1.0)})
+    real = REAL.copy()
+    real[:, [NAMES.index(name) for name in others]] = real[:, [NAMES.index("area_um2")]]
+    assert check_edits(changes, [LARGE], KNOWN, real, None, CONFIG).verdict[0, 0] == "done"
+    assert verdicts([LARGE], changes)[0, 0] == "leaks"
+
+
 def test_what_nothing_measures_is_not_known():
     unknown = Node("x", "x", phrase="x", measurement="hair_colour")
     assert (verdicts([MUTE, unknown], changes_of({}, {})) == "unchecked").all()

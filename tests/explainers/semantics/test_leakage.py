@@ -84,7 +84,7 @@ def test_where_nothing_moves_nothing_leaks(still):
     assert not found.error.any()
 
 
-def drawn(seed, scatter, heeded=5, phrases=40, named=8):
+def drawn(seed, scatter, heeded=5, phrases=40, named=8, broken=0, larger=1.0):
     """Edits that move all measurements a little, and a margin that also heeds what nothing measures."""
     rng = np.random.default_rng(seed)
     column = np.where(np.arange(phrases) < 3 * named, np.arange(phrases) % named, -1)
@@ -96,6 +96,8 @@ def drawn(seed, scatter, heeded=5, phrases=40, named=8):
     slopes = np.zeros(len(NAMES))
     slopes[:heeded] = rng.uniform(1, 2, heeded)
     besides = scatter * rng.standard_normal((phrases, 1)) * np.array([1, -1])
+    besides[phrases - broken :] *= 50
+    means[:named] *= larger
     effects = np.broadcast_to((means @ slopes + besides)[:, None], (phrases, 16, 2))
     changes = np.broadcast_to(means[:, None], (phrases, 16, 2, len(NAMES)))
     filler = np.ones((phrases, 2))
@@ -113,6 +115,17 @@ def test_the_error_covers_what_no_measurement_carries_though_most_phrases_are_he
     z = np.concatenate(off)
     assert 0.75 < z.std() < 1.1
     assert (np.abs(z) > 1.96).mean() < 0.08
+
+
+def test_a_few_edits_that_break_images_do_not_decide_for_all():
+    plain, worse = (np.median(drawn(3, scatter=0.4, broken=few)[0].error) for few in (0, 3))
+    assert plain <= worse < 4 * plain  # a root mean square: 17 times
+
+
+def test_an_edit_that_changes_more_may_carry_more_unmeasured():
+    found, column, *_ = drawn(3, scatter=0.4, larger=4.0)
+    same = column[8:24]
+    assert (found.error[:8, 0] > 1.5 * found.error[8:24, 0][np.argsort(same)[::2]]).all()
 
 
 def test_where_measurements_carry_all_the_error_is_how_roughly_slopes_hold():
