@@ -119,7 +119,7 @@ def test_the_error_covers_what_no_measurement_carries_though_most_phrases_are_he
 
 def test_a_few_edits_that_break_images_do_not_decide_for_all():
     plain, worse = (np.median(drawn(3, scatter=0.4, broken=few)[0].error) for few in (0, 3))
-    assert plain <= worse < 4 * plain  # a root mean square: 17 times
+    assert plain <= worse < 4 * plain  # by a root mean square, more than tenfold
 
 
 def test_an_edit_that_changes_more_may_carry_more_unmeasured():
