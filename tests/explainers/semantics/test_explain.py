@@ -76,7 +76,7 @@ def test_it_is_counted_what_it_cost(explained):
     evaluations = explained.cost["nfe"]
     assert evaluations["inversion"] == 12 * 2
     # the size of three phrases, and both ways of the two that name a measurement
-    assert evaluations["calibration"] == (3 + 2 * 2) * 6 * 4
+    assert evaluations["calibration"] == (3 * 4 + 2 * 2 * 10) * 4
     assert evaluations["edits"] == 12 * 3 * 2 * 4
 
 

@@ -79,4 +79,4 @@ def test_a_phrase_that_does_not_move_what_it_names_takes_no_part():
 def test_three_phrases_of_one_measurement_have_no_one_opposite():
     column, rises = np.array([0, 0, 0, 1, 1, -1]), np.array([True, False, False, True, False, True])
     assert opposites_of(column, rises).tolist() == [-1, -1, -1, 4, 3, -1]
-    assert pilot_edits(column, rises) == 6 + 3 * 2 + 2
+    assert pilot_edits(column, rises) == 4 * 6 + 10 * (3 * 2 + 2)

@@ -19,7 +19,7 @@ from diffex.evaluation.semantics.cached import Cached, cached_edits
 from diffex.evaluation.semantics.planted import random_rule
 from diffex.evaluation.semantics.words import factor_of
 from diffex.explainers.semantics.checking import columns_named
-from diffex.explainers.semantics.edits import PILOT, PhraseEdits, pilot_edits
+from diffex.explainers.semantics.edits import PhraseEdits, pilot_edits
 from diffex.explainers.semantics.searching import parents_of
 from diffex.images.planted_factors import FACTORS, factor_index
 
@@ -92,7 +92,7 @@ def measure_evaluations(bench: Bench) -> Iterator[Measured]:
         ("race", _PUBLISHED_STEPS, "reported"), ("race", steps, "reported"),
     ):  # fmt: skip
         share = float(shares[kind].mean())
-        calibration = 2 * pilot * own * PILOT / images  # two evaluations a step
+        calibration = 2 * pilot * own / images  # two evaluations a step
         ours = leditspp_evaluations(2 * phrases, 1, own) - 4 * phrases * own * (1 - share) + calibration
         said = "equal" if own == _PUBLISHED_STEPS else "our"
         yield Measured(

@@ -23,8 +23,8 @@ from diffex.measurements import Quantity
 
 Measure = Callable[[Tensor, NDArray[np.int64]], pd.DataFrame]
 SizeOf = Callable[[Tensor], Tensor]
-PILOT = 12
-"""Images on which phrases are told from one another and brought to one size of change."""
+_PILOT, _SIZED = 10, 4
+"""Images on which phrases are told from one another, and on which they are brought to one size of change."""
 _GAINS = (0.25, 8.0)
 
 
@@ -152,24 +152,25 @@ class Pilot:
         own = np.array([self._size(concept) for concept in concepts])
         return np.where(self.opposite >= 0, (own + own[self.opposite]) / 2, own)
 
-    def _rendered(self, concept: Concept, sign: int) -> Tensor:
-        return self.subject.render(concept, sign, self._rows, "calibration")
+    def _rendered(self, concept: Concept, sign: int, rows: NDArray[np.int64]) -> Tensor:
+        return self.subject.render(concept, sign, rows, "calibration")
 
     def _measured(self, concept: Concept, sign: int) -> FloatArray:
-        measured = self.subject.measure(self._rendered(concept, sign), self._rows)
+        rows = self._some(_PILOT)
+        measured = self.subject.measure(self._rendered(concept, sign, rows), rows)
         return np.asarray(measured.to_numpy(dtype=np.float64))
 
     def _size(self, concept: Concept) -> float:
-        change = self._rendered(concept, 1) - self.subject.null[self._rows]
+        rows = self._some(_SIZED)
+        change = self._rendered(concept, 1, rows) - self.subject.null[rows]
         return float(self.subject.size_of(change).mean())
 
-    @property
-    def _rows(self) -> NDArray[np.int64]:
-        return evenly(len(self.subject.inversion), PILOT)
+    def _some(self, count: int) -> NDArray[np.int64]:
+        return evenly(len(self.subject.inversion), count)
 
 
 def pilot_edits(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> int:
-    """Count the edits of each of its images that a pilot takes.
+    """Count the edits that a pilot takes.
 
     Parameters
     ----------
@@ -181,11 +182,11 @@ def pilot_edits(column: NDArray[np.int64], rises: NDArray[np.bool_]) -> int:
     Returns
     -------
     int
-        One for the size of every phrase; one for its changes where it names a measurement, or two without an
-        opposite.
+        Of four images for the size of every phrase; of ten for its changes where it names a measurement,
+        twice without an opposite.
     """
     alone = opposites_of(column, rises) < 0
-    return len(column) + int(np.where(column >= 0, 1 + alone, 0).sum())
+    return _SIZED * len(column) + _PILOT * int(np.where(column >= 0, 1 + alone, 0).sum())
 
 
 @final
