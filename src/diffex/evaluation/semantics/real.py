@@ -188,7 +188,7 @@ def _leaders(
 ) -> Iterator[Measured]:
     table = explanation.effects
     done = table[table["edit"] == "done"]
-    best = done.drop_duplicates("concept").head(_TOP)
+    best = done[done["effect"] > 0].drop_duplicates("concept").head(_TOP)  # the rest is what it is not
     phrases = {str(one): str(tree.node(str(one)).phrase) for one in best["concept"]}
     told = "; ".join(
         f"{'' if row['sign'] > 0 else 'less '}{phrases[row['concept']]} {row['effect']:+.2f}"
@@ -197,7 +197,7 @@ def _leaders(
     called = int(best["significant"].sum())
     note = f"{told}; {called} of these called; {len(done)} of {len(table)} edits happened"
     yield Measured(
-        "S7", f"{name}: phrases that a person would name for {case.target}, among the first {_TOP}",
+        "S7", f"{name}: phrases a person would name for {case.target}, among first {_TOP} to raise it",
         sum(phrase in case.named for phrase in phrases.values()), ">= 1", note=note,
     )  # fmt: skip
     pictures = explanation.examples
