@@ -211,6 +211,8 @@ def carded():
 carded.card = {"class_names": ["x", "y"], "size": [20, 20], "channels": 1, "mean": 0.4}
 def text():
     return "no network"
+def judge(images):
+    return images.mean((1, 2, 3))
 number = 3
 """
 
@@ -239,6 +241,7 @@ def test_python_callable(python_module, make_images):
     [
         (":plain", "has no card"),
         (":text", "returned a str"),
+        (":judge", "cannot be called without arguments .*missing a required argument: 'images'"),
         (":number", "is a int"),
         (":absent", "cannot be imported"),
         ("_absent:plain", "cannot be imported"),

@@ -1,6 +1,7 @@
 """Classifiers made by Python code of the user's."""
 
 import importlib
+import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ def open_python(name: str, address: str, images: Images | None) -> Classifier:
         If it cannot be imported, returns something else, or has no card and there are no images.
     """
     factory = _import(name, address)
+    _require_no_arguments(factory, address)
     network = factory()
     if not isinstance(network, nn.Module):
         raise ClassifierError(
@@ -48,6 +50,19 @@ def open_python(name: str, address: str, images: Images | None) -> Classifier:
         )
     own = getattr(factory, "card", None) or getattr(network, "card", None)
     return Classifier(network, _card(own, address, images), differentiable=True, address=address)
+
+
+def _require_no_arguments(factory: Any, address: str) -> None:
+    """Refuse what cannot be called as it is, above all a function of images."""
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as error:
+        raise ClassifierError(
+            f"{address} cannot be called without arguments ({error}), expected a callable that returns an "
+            "nn.Module: write a function of images as the module's forward, and return the module."
+        ) from error
+    except ValueError:  # some callables written in C have no signature
+        return
 
 
 def _card(own: object, address: str, images: Images | None) -> ClassifierCard:
