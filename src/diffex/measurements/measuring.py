@@ -1,6 +1,6 @@
 """Reading every quantity off the pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -119,23 +119,32 @@ def _measure_chunk(
     outlines = objects if shape_from == "masks" else _fresh(pixels, masks, objects, channel)
     form = shapes(outlines)
     bright = _channel_values(pixels, objects)
-    columns = [form[t.stem] * _factor(t, pixel_size_um) for t in SHAPES]
-    for index in range(pixels.shape[1]):
-        columns += [bright[t.stem][:, index] * _factor(t, pixel_size_um) for t in CHANNELS]
+    first = _in_order(form | bright, SHAPES, CHANNELS, pixels.shape[1], pixel_size_um)
     last = [correlations(pixels, objects)]
     for index in staining:
         stained = shapes(segment(pixels, index)[0])
         last += [stained[t.stem][:, None] * _factor(t, pixel_size_um) for t in STAINED]
-    return np.concatenate([np.stack(columns, axis=1), *last], axis=1)
+    return np.concatenate([first, *last], axis=1)
 
 
 def _measure_fields(
     pixels: NDArray[np.float64], channel: int | None, pixel_size_um: float | None
 ) -> NDArray[np.float64]:
     found = fields(pixels, _channels(pixels, None, channel))
-    columns = [found[t.stem] * _factor(t, pixel_size_um) for t in FIELD_SHAPES]
-    for index in range(pixels.shape[1]):
-        columns += [found[t.stem][:, index] * _factor(t, pixel_size_um) for t in FIELD_CHANNELS]
+    return _in_order(found, FIELD_SHAPES, FIELD_CHANNELS, pixels.shape[1], pixel_size_um)
+
+
+def _in_order(
+    found: Mapping[str, NDArray[np.float64]],
+    shapes: Sequence[Template],
+    channels: Sequence[Template],
+    count: int,
+    pixel_size_um: float | None,
+) -> NDArray[np.float64]:
+    """Columns in the order of the catalogue: what is measured once, then what is measured in each channel."""
+    columns = [found[t.stem] * _factor(t, pixel_size_um) for t in shapes]
+    for index in range(count):
+        columns += [found[t.stem][:, index] * _factor(t, pixel_size_um) for t in channels]
     return np.stack(columns, axis=1)
 
 

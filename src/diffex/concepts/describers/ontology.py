@@ -115,7 +115,10 @@ def read_ontology(name: str) -> Ontology:
     """
     file = resources.files("diffex") / "presets" / f"ontology_{name}.yaml"
     fields: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return Ontology(name, tuple(fields["words"]), fields["roles"], tuple(fields["pairs"]))
+    roles = fields["roles"]
+    if isinstance(roles, str):  # those of another
+        roles = read_ontology(roles).roles
+    return Ontology(name, tuple(fields["words"]), roles, tuple(fields["pairs"]))
 
 
 def _filled(

@@ -152,17 +152,15 @@ class Pilot:
         own = np.array([self._size(concept) for concept in concepts])
         return np.where(self.opposite >= 0, (own + own[self.opposite]) / 2, own)
 
-    def _rendered(self, concept: Concept, sign: int, rows: NDArray[np.int64]) -> Tensor:
-        return self.subject.render(concept, sign, rows, "calibration")
-
     def _measured(self, concept: Concept, sign: int) -> FloatArray:
         rows = self._some(_PILOT)
-        measured = self.subject.measure(self._rendered(concept, sign, rows), rows)
+        x = self.subject.render(concept, sign, rows, "calibration")
+        measured = self.subject.measure(x, rows)
         return np.asarray(measured.to_numpy(dtype=np.float64))
 
     def _size(self, concept: Concept) -> float:
         rows = self._some(_SIZED)
-        change = self._rendered(concept, 1, rows) - self.subject.null[rows]
+        change = self.subject.render(concept, 1, rows, "calibration") - self.subject.null[rows]
         return float(self.subject.size_of(change).mean())
 
     def _some(self, count: int) -> NDArray[np.int64]:
@@ -269,5 +267,12 @@ class PhraseEdits:
                 subject.measure(x, rows).to_numpy() - before,
                 subject.size_of(x - subject.null[rows]).numpy(),
             )
-            for k, way in [(index, side), (other, 1 - side)][: 2 if other >= 0 else 1]:
-                self.logits[k, rows, way], self.changes[k, rows, way], self.sizes[k, rows, way] = found
+            self._keep(index, rows, side, found)
+            if other >= 0:
+                self._keep(other, rows, 1 - side, found)
+
+    def _keep(
+        self, index: int, rows: NDArray[np.int64], side: int, found: tuple[FloatArray, FloatArray, FloatArray]
+    ) -> None:
+        where = index, rows, side
+        self.logits[where], self.changes[where], self.sizes[where] = found
