@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from diffex.concepts import ConceptTree
     from diffex.concepts.describers import Describer
     from diffex.images import Images
-    from diffex.measurements import View
+    from diffex.measurements import OwnMeasurement, View
 
 
 @final
@@ -41,6 +41,8 @@ class PhraseOptions:
         What the images show, in words.
     view : str
         ``cell`` or ``field``.
+    measure : list of str or None
+        Functions of the user's, by whose names the tree says what its phrases move.
     """
 
     taxonomy: Annotated[Path | None, typer.Option(help="Tree of phrases, YAML or JSON.")] = None
@@ -49,6 +51,12 @@ class PhraseOptions:
     ] = "offline"
     domain: Annotated[str | None, typer.Option(help="What the images show, for the describer.")] = None
     view: ViewName = "cell"
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A measurement of your own, NAME=py:MODULE:FUNCTION, for phrases of --taxonomy; repeat it."
+        ),
+    ] = None
 
     @property
     def shown(self) -> "View":
@@ -68,6 +76,26 @@ class PhraseOptions:
         if self.taxonomy is not None:
             return read_tree(self.taxonomy)
         return describer.describe(images, self.domain)
+
+    def own(self, tree: "ConceptTree") -> "tuple[OwnMeasurement, ...]":
+        """Import the user's functions, each of which the tree has to name."""
+        from diffex.base.errors import InputError
+        from diffex.base.importing import import_callable
+        from diffex.measurements import OwnMeasurement
+
+        found = dict[str, OwnMeasurement]()
+        for given in self.measure or ():
+            name, _, address = given.partition("=")
+            if not address.startswith("py:") or name in found:
+                raise InputError(f"--measure got {given!r}, expected NAME=py:MODULE:FUNCTION, a name once.")
+            if name not in {node.measurement for node in tree.nodes}:
+                raise InputError(
+                    f"--measure {name}: no phrase of the tree moves it: give a --taxonomy where one has "
+                    f"“measurement: {name}”."
+                )
+            function = import_callable(address.removeprefix("py:"), f"--measure {given}", InputError)
+            found[name] = OwnMeasurement(name, function)
+        return tuple(found.values())
 
 
 @app.command()
@@ -119,8 +147,9 @@ def semantics(
         }
     )  # fmt: skip
     explanation = explain_semantics(
-        opened, explained, model, tree, config, address=editor, transcript=asked.transcript
-    )
+        opened, explained, model, tree, config, address=editor, transcript=asked.transcript,
+        own=phrases.own(tree),
+    )  # fmt: skip
     explanation.save(out)
     render_report(out)
     emit_run(explanation, out, common)

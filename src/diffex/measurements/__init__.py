@@ -3,11 +3,13 @@
 from diffex.measurements.catalogue import View, nucleus_channel, quantities
 from diffex.measurements.differences import class_differences
 from diffex.measurements.measuring import measure
+from diffex.measurements.own import OwnMeasurement, with_own
 from diffex.measurements.quantity import Kind, Quantity, channel_slugs
 from diffex.measurements.segmentation import channel_scores, choose_channel, ring, ring_width, segment
 
 __all__ = [
     "Kind",
+    "OwnMeasurement",
     "Quantity",
     "View",
     "channel_scores",
@@ -20,4 +22,5 @@ __all__ = [
     "ring",
     "ring_width",
     "segment",
+    "with_own",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
-Kind = Literal["size", "shape", "intensity", "ratio", "texture", "puncta", "position", "extent"]
+Kind = Literal["size", "shape", "intensity", "ratio", "texture", "puncta", "position", "extent", "own"]
 
 
 @final
@@ -22,8 +22,9 @@ class Quantity:
         The same in a sentence, for example ``"nucleus/ring ratio of FKHR"``.
     unit : str
         ``"um"``, ``"um2"``, ``"px"``, ``"grey levels"``, ``"log2"``, ``"count"``, or empty for a pure number.
-    kind : {"size", "shape", "intensity", "ratio", "texture", "puncta", "position", "extent"}
-        Its family: ``size`` and ``shape`` are those of the object, ``extent`` those of what a channel stains.
+    kind : {"size", "shape", "intensity", "ratio", "texture", "puncta", "position", "extent", "own"}
+        Its family: ``size`` and ``shape`` are those of the object, ``extent`` those of what a channel stains,
+        ``own`` those of a user's function.
     log : bool
         Whether a change reads best as a percentage or fold.
     """

@@ -50,6 +50,15 @@ def test_neither_the_opposite_nor_what_nothing_measures_takes_part():
     assert torch.equal(led[3].direction, CONCEPTS[3].direction)
 
 
+def test_what_a_phrase_asks_for_is_kept():
+    changes = CHANGES.copy()
+    changes[2] = [2.0, 3.0, 0.0]  # more of "bright" is "large", too: taken out of "large" it would shrink it
+    led = unmixed(CONCEPTS, changes, COLUMN, RISES, APART)
+    after = torch.stack([c.direction.flatten() for c in led]).double().numpy() @ changes
+    assert after[0, 0] > 0.9 * changes[0, 0]
+    assert 0 < after[0, 1] < changes[0, 1]
+
+
 def test_measurements_that_go_together_are_left_together():
     together = APART.copy()
     together[0, 1] = together[1, 0] = True

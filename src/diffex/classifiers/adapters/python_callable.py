@@ -1,16 +1,12 @@
 """Classifiers made by Python code of the user's."""
 
-import importlib
 import inspect
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from diffex.base.errors import ClassifierError
+from diffex.base.importing import import_callable
 from diffex.classifiers.card import ClassifierCard, make_card
 from diffex.classifiers.classifier import Classifier
 from diffex.images.images import Images
@@ -41,7 +37,7 @@ def open_python(name: str, address: str, images: Images | None) -> Classifier:
     ClassifierError
         If it cannot be imported, returns something else, or has no card and there are no images.
     """
-    factory = _import(name, address)
+    factory = import_callable(name, f"--classifier {address}", ClassifierError)
     _require_no_arguments(factory, address)
     network = factory()
     if not isinstance(network, nn.Module):
@@ -77,31 +73,3 @@ def _card(own: object, address: str, images: Images | None) -> ClassifierCard:
         )
     fields = {"class_names": images.class_names, "size": images.size, "channels": images.channels}
     return make_card(fields, f"card of {address}")
-
-
-def _import(name: str, address: str) -> Any:
-    module_name, colon, attribute = name.partition(":")
-    if not (module_name and colon and attribute):
-        raise ClassifierError(f"--classifier got {address!r}, expected py:MODULE:CALLABLE.")
-    try:
-        with _working_folder_first():
-            factory = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ClassifierError(
-            f"{address} cannot be imported ({error}): check the names, and run in the folder of the module."
-        ) from error
-    if not callable(factory):
-        raise ClassifierError(
-            f"{address} is a {type(factory).__name__}, expected a callable that returns a module."
-        )
-    return factory
-
-
-@contextmanager
-def _working_folder_first() -> Iterator[None]:
-    folder = str(Path.cwd())
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)

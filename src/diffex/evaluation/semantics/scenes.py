@@ -1,37 +1,27 @@
 """S2: are the planted semantics of a scene, not of a single cell, ranked first."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from diffex.base.noise import derive_seed
-from diffex.concepts import ConceptTree, Node
+from diffex.concepts import ConceptTree
+from diffex.concepts.describers import OfflineDescriber
 from diffex.effects.intervals import wilson
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.rows import Measured
 from diffex.evaluation.semantics.cached import Cached, render_tree
 from diffex.evaluation.semantics.oracle import fit_reader
+from diffex.images import Images
 from diffex.images.planted_captions import SCENE_WORDS
 from diffex.images.planted_scenes import SCENE_FACTORS, PlantedScenes
 from diffex.training import TrainConfig
 
 _SCENES, _STEPS = 2500, 500
 _SEEDS = 20
-_MEASURED = {
-    "crowding": "object_count",
-    "dividing": "brightest_cytoplasm",
-    "debris": "speck_contrast_nucleus",
-}
-_OTHERS = {
-    "large nucleus": ("object_area", True),
-    "elongated nucleus": ("object_eccentricity", True),
-    "bright nucleus": ("object_mean_nucleus", True),
-    "grainy chromatin": ("granularity_nucleus", True),
-    "many puncta": ("puncta_count_organelle", True),
-    "bright cytoplasm": ("object_mean_cytoplasm", True),
-    "uneven background": ("background_gradient_cytoplasm", True),
-    "dim nucleus": ("object_mean_nucleus", False),
-}
+_MEASURED = {"dividing": "brightest_cytoplasm"}
+"""Of the planted causes: a dividing cell's nucleus is no brighter here, what surrounds it is."""
 
 
 def measure_scenes(bench: Bench) -> Iterator[Measured]:
@@ -66,18 +56,13 @@ def measure_scenes(bench: Bench) -> Iterator[Measured]:
     )  # fmt: skip
 
 
-def _tree() -> ConceptTree:
-    nodes = [Node("scene", "scene"), Node("cell", "cell")]
-    for name, pair in SCENE_WORDS.items():
-        nodes += [
-            Node(f"scene/{word.replace(' ', '-')}", word, "scene", word, _MEASURED[name], rises)
-            for word, rises in zip(pair, (True, False), strict=True)
-        ]
-    nodes += [
-        Node(f"cell/{word.replace(' ', '-')}", word, "cell", word, measurement, rises)
-        for word, (measurement, rises) in _OTHERS.items()
-    ]
-    return ConceptTree(tuple(nodes))
+def _tree(images: Images) -> ConceptTree:
+    """What the offline describer says of fields, the causes among it."""
+    measured = {w: m for cause, m in _MEASURED.items() for w in SCENE_WORDS[cause]}
+    proposed = OfflineDescriber(view="field").describe(images, None)
+    return ConceptTree(
+        tuple(replace(n, measurement=measured.get(n.name, n.measurement)) for n in proposed.nodes)
+    )
 
 
 def _edits(bench: Bench) -> Cached:
@@ -92,4 +77,4 @@ def _edits(bench: Bench) -> Cached:
         TrainConfig(steps=steps, batch_size=48, lr=2e-3, ema=0.99, seed=bench.seed),
     )  # fmt: skip
     images = scenes.images(bench.size(32, 12), 40 + bench.seed)
-    return render_tree(bench, "scene-edits", _tree(), images, oracle, "field")
+    return render_tree(bench, "scene-edits", _tree(images), images, oracle, "field")

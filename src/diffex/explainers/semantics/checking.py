@@ -63,7 +63,7 @@ def check_edits(
 ) -> Checks:
     """Judge every edit by the measurement that its phrase names and by all that have nothing to do with it.
 
-    Measurements of its kind, or that go with it over real images (`alike`), are not held against an edit.
+    Measurements that say nearly the same (`related`) are not held against an edit.
 
     Parameters
     ----------
@@ -89,15 +89,14 @@ def check_edits(
     shape = (len(nodes), 2)
     on, low, off = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
     verdict = np.full(shape, UNCHECKED, dtype="<U9")
-    spread, together = real.std(axis=0), alike(real)
+    spread, same = real.std(axis=0), related(quantities, real)
     live = spread > _STILL
     for k, node in enumerate(nodes):
         rows = np.flatnonzero(~np.isnan(changes[k, :, 0, 0]))
         if column[k] < 0 or len(rows) < 2 or not live[column[k]]:
             continue
-        related = np.array([_related(q, quantities[column[k]]) for q in quantities]) | together[column[k]]
         scaled = changes[k, rows][..., live] / spread[live]  # (r, 2, live)
-        own, others = np.flatnonzero(live).tolist().index(column[k]), ~related[live]
+        own, others = np.flatnonzero(live).tolist().index(column[k]), ~same[column[k], live]
         sense = np.array(SIGNS) * (1 if node.rises else -1)
         found = mean_intervals(scaled[..., own] * sense, None if groups is None else groups[rows])
         on[k], low[k] = found.value, found.low
@@ -129,11 +128,6 @@ def columns_named(nodes: Sequence[Node], quantities: Sequence[Quantity]) -> NDAr
     return np.array([-1 if name is None else names.index(name) for name in named], dtype=np.int64)
 
 
-def _related(one: Quantity, other: Quantity) -> bool:
-    """Whether two quantities say nearly the same: one kind, of one channel or object."""
-    return one.kind == other.kind and one.words.split()[-1] == other.words.split()[-1]
-
-
 def _verdict(on: float, low: float, off: float, config: SemanticConfig) -> str:
     if on < config.on_target or low <= 0:
         return FAILED
@@ -156,6 +150,25 @@ def in_spreads(changes: FloatArray, spread: FloatArray) -> FloatArray:
         Without a unit.
     """
     return np.asarray(changes / np.where(spread > _STILL, spread, np.inf))
+
+
+def related(quantities: Sequence[Quantity], real: FloatArray) -> NDArray[np.bool_]:
+    """Find measurements that say nearly the same.
+
+    Parameters
+    ----------
+    quantities : sequence of Quantity
+        The m measurements.
+    real : ndarray, shape (r, m)
+        Measurements of r real images.
+
+    Returns
+    -------
+    ndarray of bool, shape (m, m)
+        True for those of one kind, of one channel or object, and for those that are `alike`.
+    """
+    told = np.array([f"{q.kind}/{q.words.split()[-1]}" for q in quantities])
+    return np.asarray((told[:, None] == told) | alike(real))
 
 
 def alike(real: FloatArray) -> NDArray[np.bool_]:

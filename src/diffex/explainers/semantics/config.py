@@ -1,10 +1,12 @@
 """Configuration of the semantic method."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from diffex.measurements import View
+
+_SIZE, _FIELD_SIZE = 0.4, 0.7  # objects that come and go change more pixels than one that changes its looks
 
 
 class SemanticConfig(BaseModel):
@@ -22,12 +24,13 @@ class SemanticConfig(BaseModel):
     steps : int
         Noise levels of an edit; an edit costs two evaluations for each.
     reach : float, optional
-        How far images are noised, as a share of the model's schedule; default what suits the model.
+        How far images are noised, as a share of the model's schedule; default what suits the model, in fields
+        at least 0.65: what lies where is settled at high noise.
     guidance : float
         Of an edit of strength 1, before phrases are brought to one size of change.
     size : float
         Of the change at strength 1, the same for all phrases, as a share of the root mean square difference
-        of two images.
+        of two images; default 0.4, in fields 0.7.
     strengths : tuple of float
         At which the best phrases are shown.
     search : {"race", "rank", "exact"}
@@ -59,7 +62,7 @@ class SemanticConfig(BaseModel):
     steps: int = Field(default=10, ge=1)
     reach: float | None = Field(default=None, gt=0, le=1)
     guidance: float = Field(default=3.0, gt=0)
-    size: float = Field(default=0.4, gt=0)
+    size: float = Field(default=_SIZE, gt=0)
     strengths: tuple[float, ...] = (0.5, 1.0, 1.5)
     search: Literal["race", "rank", "exact"] = "race"
     top: int = Field(default=6, ge=1)
@@ -70,3 +73,9 @@ class SemanticConfig(BaseModel):
     shown: int = Field(default=6, ge=1)
     seed: int = 0
     force: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_size(cls, given: dict[str, Any]) -> dict[str, Any]:
+        usual = {"size": _FIELD_SIZE} if given.get("view") == "field" else {}
+        return {**usual, **given}

@@ -17,7 +17,7 @@ from diffex.editors.text import TextEditor
 from diffex.effects.arrays import SIGNS, FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.effects.strengths import difference_size
-from diffex.explainers.semantics.checking import alike, columns_named, in_spreads
+from diffex.explainers.semantics.checking import columns_named, in_spreads, related
 from diffex.explainers.semantics.unmixing import opposed, opposites_of, unmixed
 from diffex.measurements import Quantity
 
@@ -101,7 +101,7 @@ def edits_of(
     pilot = Pilot(subject, opposites_of(column, rises))
     apart = opposed(plain, column, rises)
     changes = in_spreads(pilot.changes(apart, column >= 0), real.std(axis=0))
-    led = unmixed(apart, changes, column, rises, alike(real))
+    led = unmixed(apart, changes, column, rises, related(known, real))
     common = size * difference_size(subject.null, subject.size_of)
     gains = np.clip(common / np.maximum(pilot.sizes(led), 1e-9), *_GAINS)
     concepts = [replace(c, gain=float(g)) for c, g in zip(led, gains, strict=True)]

@@ -24,7 +24,7 @@ from diffex.explainers.semantics.showing import dose_table, example_pictures, me
 from diffex.explainers.semantics.summarising import summarise
 from diffex.generators.text.model import TextModel
 from diffex.images import Images
-from diffex.measurements import Quantity, quantities
+from diffex.measurements import OwnMeasurement, Quantity, quantities
 from diffex.runs import Explanation
 
 
@@ -37,6 +37,7 @@ def explain_semantics(
     *,
     address: str,
     transcript: Sequence[Mapping[str, Any]] = (),
+    own: Sequence[OwnMeasurement] = (),
 ) -> Explanation:
     """Find, check, test and rank the phrases of a tree that move a classifier.
 
@@ -56,6 +57,8 @@ def explain_semantics(
         Where the text model comes from, for the record.
     transcript : sequence of mapping
         What a describer was asked and answered, for the record.
+    own : sequence of OwnMeasurement
+        Functions by whose names the tree says what its phrases move, beside the catalogue's measurements.
 
     Returns
     -------
@@ -74,8 +77,11 @@ def explain_semantics(
     labels_given = images.labels is not None
     images = align_labels(images, classifier.card)
     tree = with_measurements(tree, images.channel_names, config.view)
-    subject, chosen, gates, real = prepare_subject(images, classifier, model, tree, config, ledger)
-    known = quantities(images.channel_names, images.pixel_size_um, config.view)
+    subject, chosen, gates, real = prepare_subject(images, classifier, model, tree, config, ledger, own)
+    known = (
+        *quantities(images.channel_names, images.pixel_size_um, config.view),
+        *(one.quantity for one in own),
+    )
     with ledger.timed("calibration"):
         edits = edits_of(tree, subject, config.size, known, real.to_numpy())
     target = classifier.card.class_names.index(config.target)

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, final
@@ -16,6 +17,7 @@ from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.explain import explain_semantics
 from diffex.generators.text.model import SHIPPED, TextModel, open_text_model
 from diffex.images import Images
+from diffex.measurements import OwnMeasurement
 from diffex.runs import Explanation
 
 _HEAD, _CLASSIFIER, _TEXT = "semantics.json", "classifier", "text"
@@ -62,6 +64,8 @@ class SemanticExplainer:
         Where a black box is kept, if one is fitted; default a temporary folder.
     config : SemanticConfig, optional
         Sizes and thresholds; its target is replaced by `target`.
+    own : sequence of OwnMeasurement
+        Functions by whose names `tree` says what its phrases move, beside the catalogue's measurements.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
 
@@ -80,10 +84,11 @@ class SemanticExplainer:
         describer: Describer | None = None,
         folder: str | Path | None = None,
         config: SemanticConfig | None = None,
+        own: Sequence[OwnMeasurement] = (),
         device: str = "auto",
     ) -> None:
         self.target, self.editor, self.tree, self.describer = target, editor, tree, describer
-        self.folder, self.config, self.device = folder, config, device
+        self.folder, self.config, self.own, self.device = folder, config, tuple(own), device
         self.model_: SemanticModel | None = None
 
     def fit(self, images: Images, classifier: Classifier | None = None) -> Self:
@@ -135,7 +140,7 @@ class SemanticExplainer:
         transcript = self.describer.transcript if self.describer is not None else ()
         return explain_semantics(
             images, model.classifier, model.text, model.tree, config,
-            address=model.editor, transcript=transcript,
+            address=model.editor, transcript=transcript, own=self.own,
         )  # fmt: skip
 
     def save_pretrained(self, folder: str | Path) -> Path:
@@ -177,6 +182,7 @@ class SemanticExplainer:
         *,
         classifier: Classifier | None = None,
         config: SemanticConfig | None = None,
+        own: Sequence[OwnMeasurement] = (),
         device: str = "auto",
     ) -> Self:
         """Open what `save_pretrained` kept.
@@ -191,6 +197,8 @@ class SemanticExplainer:
             Where it cannot be opened by its address.
         config : SemanticConfig, optional
             Sizes and thresholds.
+        own : sequence of OwnMeasurement
+            As to the class; functions are not kept in the folder.
         device : {"auto", "cpu", "cuda", "mps"}
             Where to compute.
 
@@ -209,11 +217,11 @@ class SemanticExplainer:
             raise FolderError(f"{folder} has no {_HEAD}: give a folder of SemanticExplainer.save_pretrained.")
         kept = read_json(folder / _HEAD)
         tree = ConceptTree.from_dict(kept["tree"])
-        explainer = cls(target, editor=kept["editor"], tree=tree, config=config, device=device)
+        explainer = cls(target, editor=kept["editor"], tree=tree, config=config, own=own, device=device)
         text = folder / _TEXT if (folder / _TEXT).is_dir() else SHIPPED
         if classifier is None:
-            own = folder / _CLASSIFIER
-            classifier = load_black_box(own) if own.is_dir() else open_classifier(kept["classifier"])
+            place = folder / _CLASSIFIER
+            classifier = load_black_box(place) if place.is_dir() else open_classifier(kept["classifier"])
         opened = open_text_model(str(text), resolve_device(device))
         explainer.model_ = SemanticModel(classifier, opened, tree, kept["editor"])
         return explainer

@@ -1,5 +1,7 @@
 """Images, their null edits and gates: what every later step of a semantic explanation stands on."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
@@ -19,13 +21,14 @@ from diffex.explainers.semantics.edits import Subject
 from diffex.generators import Gate, PixelTransform
 from diffex.generators.text.model import TextModel
 from diffex.images import Images, sample
-from diffex.measurements import View, measure
+from diffex.measurements import OwnMeasurement, View, measure, with_own
 from diffex.measurements.segmentation import segment
 
 _KEPT_CLASS, _KEPT_ORDER = 0.8, 0.7
 _SPREAD_IMAGES = 256
 _FEWEST = 12
 _SMALLEST = 0.75  # of the model's side
+_FIELD_REACH = 0.65
 
 
 def prepare_subject(
@@ -35,6 +38,7 @@ def prepare_subject(
     tree: ConceptTree,
     config: SemanticConfig,
     ledger: CostLedger,
+    own: Sequence[OwnMeasurement] = (),
 ) -> tuple[Subject, Images, tuple[Gate, ...], pd.DataFrame]:
     """Sample images, invert them, render and measure their null edits.
 
@@ -52,6 +56,8 @@ def prepare_subject(
         Target, sizes, seed.
     ledger : CostLedger
         The account.
+    own : sequence of OwnMeasurement
+        Columns beside the catalogue's.
 
     Returns
     -------
@@ -70,7 +76,7 @@ def prepare_subject(
     _check_form(images, model)
     judge = Judge(classifier, images.value_range, ledger)
     editor = TextEditor(
-        model, images.value_range, steps=config.steps, reach=config.reach, guidance=config.guidance,
+        model, images.value_range, steps=config.steps, reach=_reach(model, config), guidance=config.guidance,
         reference=("", *(n.phrase or n.name for n in tree.phrases())), seed=config.seed, size=images.size,
     )  # fmt: skip
     chosen = sample(images, config.images, config.seed)
@@ -89,13 +95,14 @@ def prepare_subject(
         )
 
     def measured(pixels: Tensor, rows: NDArray[np.int64]) -> pd.DataFrame:
-        return _measured_afresh(chosen, pixels, rows, channel, config.view)
+        return with_own(_measured_afresh(chosen, pixels, rows, channel, config.view), pixels, own)
 
     with ledger.timed("measurement"):
         every = np.arange(len(chosen))
         before = measured(null, every)
         some = sample(images, _SPREAD_IMAGES, config.seed)
-        real = _measured_afresh(some, some.read(), np.arange(len(some)), channel, config.view)
+        seen = some.read()
+        real = with_own(_measured_afresh(some, seen, np.arange(len(some)), channel, config.view), seen, own)
     subject = Subject(
         editor, judge, inversion, null, logits, before, measured, PixelTransform.fit(images).size
     )
@@ -112,6 +119,13 @@ def _measured_afresh(
     masks = images.read_masks(rows)
     found, _ = segment(x.double().numpy(), channel, seeds=None if masks is None else masks.numpy())
     return measure(x, names, torch.from_numpy(found), scale, shape_channel=channel)
+
+
+def _reach(model: TextModel, config: SemanticConfig) -> float:
+    """How far images are noised: in a field enough to put objects elsewhere."""
+    if config.reach is not None:
+        return config.reach
+    return max(model.reach, _FIELD_REACH) if config.view == "field" else model.reach
 
 
 def _check_form(images: Images, model: TextModel) -> None:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from diffex.concepts import Concept
 from diffex.effects.arrays import FloatArray
 
-_RIDGE = 1.0  # square of standard deviations
+_RIDGE = 0.1  # square of standard deviations, for each measurement
+_KEPT = 3.0  # weight of a phrase's own measurement against each of the others
 _MOVES = 0.3  # standard deviations: what takes part in unmixing does what it says
 
 
@@ -92,14 +93,15 @@ def unmixed(
     changes: FloatArray,
     column: NDArray[np.int64],
     rises: NDArray[np.bool_],
-    alike: NDArray[np.bool_],
+    related: NDArray[np.bool_],
 ) -> list[Concept]:
     """Take out of every phrase's direction what other phrases do.
 
     A large nucleus makes a text model draw a large cell. The direction of each phrase that names a
     measurement gets a combination of others added (ridge) that cancels its mean change of all measurements
-    that those others name. Phrases of its own measurement, or of one that goes with it over real images,
-    take no part, and neither do phrases that do not move what they name: nothing is known of their edits.
+    which have nothing to do with its own, and leaves its own alone. Phrases of measurements that say nearly
+    the same take no part, and neither do phrases that do not move what they name: nothing is known of
+    their edits.
 
     Parameters
     ----------
@@ -111,8 +113,8 @@ def unmixed(
         Which measurement each phrase names; -1 where none does.
     rises : ndarray of bool, shape (K,)
         Whether more of the phrase is more of the measurement.
-    alike : ndarray of bool, shape (m, m)
-        Which measurements go together over real images.
+    related : ndarray of bool, shape (m, m)
+        Which measurements say nearly the same.
 
     Returns
     -------
@@ -124,13 +126,14 @@ def unmixed(
     asked = changes[np.arange(len(concepts)), column] * np.where(rises, 1, -1)
     moving = (column >= 0) & (asked >= _MOVES)
     for k in np.flatnonzero(column >= 0):
-        others = np.flatnonzero(moving & ~alike[column[k], column])
+        others = np.flatnonzero(moving & ~related[column[k], column])
+        beside = np.flatnonzero(~related[column[k]])
         if not len(others):
             continue
-        wanted = np.unique(column[others])
-        theirs = changes[np.ix_(others, wanted)]  # (o, w)
-        square = theirs @ theirs.T + _RIDGE * np.eye(len(others))
-        weights[k, others] = -np.linalg.solve(square, theirs @ changes[k, wanted])
+        theirs = np.c_[changes[np.ix_(others, beside)], _KEPT * changes[others, column[k]]]
+        cancelled = np.append(changes[k, beside], 0.0)
+        square = theirs @ theirs.T + _RIDGE * theirs.shape[1] * np.eye(len(others))
+        weights[k, others] = -np.linalg.solve(square, theirs @ cancelled)
     mixed = torch.from_numpy(weights).to(directions) @ directions.flatten(1)
     return [
         replace(concept, direction=row.view_as(concept.direction))
