@@ -40,6 +40,24 @@ def test_untreated_cells_are_spread_as_few_controls_are() -> None:
     assert axes.scores(codes[control]).std() < 0.7 * scores[~control].std()
 
 
+def test_untreated_wells_are_as_far_apart_as_wells_of_controls() -> None:
+    """What a well's cells share is not seen by axes that are found on cells of that well."""
+    random = np.random.default_rng(3)
+    shared = random.normal(size=(64, 1, 5)) @ random.normal(size=(5, 40))
+    codes = (random.normal(size=(64, 50, 40)) + 0.2 * shared).reshape(-1, 40)
+    wells, control = np.repeat(np.arange(64), 50).astype(str), np.arange(3200) < 200
+    concept = Concept("a", "test", "a", torch.ones(40))
+
+    def apart(groups: np.ndarray | None) -> float:
+        scores = scores_from_controls(codes, control, [concept], [1], groups)[1]
+        means = scores.reshape(64, 50).mean(axis=1)
+        return float(means[:4].std(ddof=1) / means[4:].std(ddof=1))
+
+    assert apart(None) < 0.75 < apart(wells)
+    one_well = scores_from_controls(codes, control, [concept], [1], np.full(3200, "A1"))[1]
+    assert (one_well == scores_from_controls(codes, control, [concept], [1])[1]).all()
+
+
 def test_a_step_along_a_concept_moves_its_own_score() -> None:
     codes, axes = _codes(400), score_axes(_codes(400), [FIRST, SECOND], [1, -1])
     moved = axes.scores(codes + FIRST.direction.numpy()) - axes.scores(codes)

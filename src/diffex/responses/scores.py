@@ -59,13 +59,19 @@ class ScoreAxes:
         return np.asarray((finite(codes, "codes", 2) - self.centre) @ self.weights)
 
 
-def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Sequence[int]) -> ScoreAxes:
+def score_axes(
+    control_codes: ArrayLike,
+    concepts: Sequence[Concept],
+    signs: Sequence[int],
+    groups: NDArray[np.str_] | None = None,
+) -> ScoreAxes:
     """Fix the axes on control cells.
 
     The coordinate along a direction v is read by least squares in the metric of the controls' codes,
     ``(z - mean) (C + r I)^-1 v``, so that what merely varies together with v among controls does not count;
     then it is divided by its standard deviation over controls held out when C was found (ten folds), for
-    those it was found on vary less along it than other untreated cells do. r is d / n of the codes' mean
+    those it was found on vary less along it than other untreated cells do. Groups are held out whole: axes
+    that saw some cells of a well take for noise what all of its cells share. r is d / n of the codes' mean
     variance for n controls, a tenth at least: so much C errs from few cells, and axes of the code that
     hardly vary hold the encoder's noise, which the bare inverse would enlarge.
 
@@ -77,6 +83,8 @@ def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Seq
         Whose directions to read.
     signs : sequence of int, length k
         +1 or -1: which way of each is up.
+    groups : ndarray of str, shape (n,), optional
+        Unit of replication, the well for example; cells are held out singly where there is but one.
 
     Returns
     -------
@@ -89,7 +97,7 @@ def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Seq
         If there are fewer than 20 control cells, codes are not finite, there is no concept, lengths
         differ, or controls do not vary along a direction.
     """
-    return _axes_and_held_out(control_codes, concepts, signs)[0]
+    return _axes_and_held_out(control_codes, concepts, signs, groups)[0]
 
 
 def require_controls(count: int) -> None:
@@ -110,11 +118,16 @@ def require_controls(count: int) -> None:
 
 
 def scores_from_controls(
-    codes: ArrayLike, control: NDArray[np.bool_], concepts: Sequence[Concept], signs: Sequence[int]
+    codes: ArrayLike,
+    control: NDArray[np.bool_],
+    concepts: Sequence[Concept],
+    signs: Sequence[int],
+    groups: NDArray[np.str_] | None = None,
 ) -> tuple[ScoreAxes, FloatArray]:
     """Score cells, controls by axes that were found on other controls.
 
-    So controls and cells that no treatment has changed are spread alike, however few the controls.
+    So controls and cells that no treatment has changed are spread alike, within wells and between them,
+    however few the controls.
 
     Parameters
     ----------
@@ -126,6 +139,8 @@ def scores_from_controls(
         Whose directions to read.
     signs : sequence of int, length k
         +1 or -1: which way of each is up.
+    groups : ndarray of str, shape (n,), optional
+        Unit of replication: controls of a group are scored by axes of other groups.
 
     Returns
     -------
@@ -138,14 +153,18 @@ def scores_from_controls(
         As `score_axes`.
     """
     array = finite(codes, "codes", 2)
-    axes, held_out = _axes_and_held_out(array[control], concepts, signs)
+    own = None if groups is None else groups[control]
+    axes, held_out = _axes_and_held_out(array[control], concepts, signs, own)
     scores = axes.scores(array)
     scores[control] = held_out
     return axes, scores
 
 
 def _axes_and_held_out(
-    control_codes: ArrayLike, concepts: Sequence[Concept], signs: Sequence[int]
+    control_codes: ArrayLike,
+    concepts: Sequence[Concept],
+    signs: Sequence[int],
+    groups: NDArray[np.str_] | None,
 ) -> tuple[ScoreAxes, FloatArray]:
     """Find the axes, and score each control by weights of the others, ``(n, k)``."""
     codes = finite(control_codes, "control codes", 2)
@@ -159,17 +178,18 @@ def _axes_and_held_out(
     if (varied <= _STILL * unit).any():
         name = concepts[int(np.argmin(varied))].id
         raise InputError(f"Control cells do not vary along {name}, expected some spread: leave it out.")
-    held_out = _held_out(codes, directions)
+    held_out = _held_out(codes, directions, groups)
     spread = held_out.std(axis=0, ddof=1)
     names, weights = tuple(one.id for one in concepts), _weights(codes, directions)
     return ScoreAxes(names, codes.mean(axis=0), weights / spread), held_out / spread
 
 
-def _held_out(codes: FloatArray, directions: FloatArray) -> FloatArray:
-    """Read controls by weights of the others; ``(n, k)``."""
-    folds, found = np.arange(len(codes)) % _FOLDS, np.empty((len(codes), directions.shape[1]))
-    away = codes - codes.mean(axis=0)
-    for fold in range(_FOLDS):
+def _held_out(codes: FloatArray, directions: FloatArray, groups: NDArray[np.str_] | None) -> FloatArray:
+    """Read controls by weights of the others, of other groups where there are several; ``(n, k)``."""
+    units = np.arange(len(codes)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    folds = (units if units.any() else np.arange(len(codes))) % _FOLDS
+    found, away = np.empty((len(codes), directions.shape[1])), codes - codes.mean(axis=0)
+    for fold in np.unique(folds):
         found[folds == fold] = away[folds == fold] @ _weights(codes[folds != fold], directions)
     return found
 

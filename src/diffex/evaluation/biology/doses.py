@@ -83,7 +83,8 @@ def measure_dose_attribute(bench: Bench) -> Iterator[Measured]:
         return
     top = followed_attributes(run, 1)
     control = (table["dose"] == 0).to_numpy()
-    score = score_cells(cells, model, top, _TARGET, control).table[top[0].concept.id].to_numpy()
+    found = score_cells(cells, model, top, _TARGET, control, cells.groups)
+    score = found.table[top[0].concept.id].to_numpy()
     yield from beside_the_ratio(table, score, top[0].words, bench.seed)
 
 

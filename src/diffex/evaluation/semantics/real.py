@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffex.concepts import ConceptTree, Node
+from diffex.base.ledger import CostLedger
+from diffex.concepts import Concept, ConceptTree, Node
 from diffex.concepts.captions import measured_captions
-from diffex.concepts.describers import OfflineDescriber
+from diffex.concepts.describers import OfflineDescriber, with_measurements
 from diffex.effects.arrays import FloatArray
 from diffex.effects.intervals import mean_interval
 from diffex.evaluation.bench import FIT_ROOMS, RUN_ROOMS, Bench, code_hash
@@ -20,14 +21,16 @@ from diffex.evaluation.rows import Measured
 from diffex.evaluation.sets import BCCD, FASHION, open_bccd, open_pair
 from diffex.evaluation.stages import black_box, kept_run
 from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.edits import Subject
 from diffex.explainers.semantics.explain import explain_semantics
+from diffex.explainers.semantics.preparing import prepare_subject
 from diffex.generators.text.making import fit_text, text_config
 from diffex.generators.text.model import TextModel
 from diffex.images import Images, sample
 from diffex.measurements import OwnMeasurement
 from diffex.runs import Explanation
 
-_TOP = 3
+_TOP, _SHOWN = 3, 6
 _SLEEVES = "sleeves"
 _CLEAR = 0.5  # standard deviations of the pixel measurement, from the mean
 
@@ -163,7 +166,7 @@ def measure_real_phrases(name: str) -> Callable[[Bench], Iterator[Measured]]:
         case = CASES[name]
         train, test = (case.open(bench.real(name), split) for split in ("train", "test"))
         train = sample(train, 96, bench.seed) if bench.quick else train
-        tree = case.tree(train)
+        tree = with_measurements(case.tree(train), train.channel_names)
         model = _text_model(bench, name, train, case.captions(train, tree), tree)
         classifier = black_box(bench, f"{name}-classifier", train, steps=bench.size(None, 20))
         config = SemanticConfig(
@@ -175,7 +178,8 @@ def measure_real_phrases(name: str) -> Callable[[Bench], Iterator[Measured]]:
             folder,
             lambda: explain_semantics(test, classifier, model, tree, config, address=name, own=case.own),
         )
-        yield from _leaders(bench, name, case, explanation, tree)
+        subject, cells, *_ = prepare_subject(test, classifier, model, tree, config, CostLedger(), case.own)
+        yield from _leaders(bench, name, case, explanation, tree, subject, cells)
 
     return run
 
@@ -190,7 +194,13 @@ def _text_model(
 
 
 def _leaders(
-    bench: Bench, name: str, case: _Case, explanation: Explanation, tree: ConceptTree
+    bench: Bench,
+    name: str,
+    case: _Case,
+    explanation: Explanation,
+    tree: ConceptTree,
+    subject: Subject,
+    cells: Images,
 ) -> Iterator[Measured]:
     table = explanation.effects
     done = table[table["edit"] == "done"]
@@ -206,17 +216,18 @@ def _leaders(
         "S7", f"{name}: phrases a person would name for {case.target}, among first {_TOP} to raise it",
         sum(phrase in case.named for phrase in phrases.values()), ">= 1", note=note,
     )  # fmt: skip
-    pictures = explanation.examples
-    for k, concept in enumerate(pictures["concepts"]):
-        if phrases.get(str(concept)) not in case.named:
-            continue
-        original, null, edit = pictures["original"], pictures["null"], pictures["edits"][k, -1]
-        save_grid(np.stack([original, null, edit], axis=1), bench.figure(f"phrases_{name}.png"))
-        sign = int(best.set_index("concept")["sign"][concept])
-        change = sign * (case.pixel(torch.as_tensor(edit)) - case.pixel(torch.as_tensor(null)))
-        mean = mean_interval(change / float(case.pixel(torch.as_tensor(original)).std()))
-        yield Measured(
-            "S7", f"{name}: {case.pixel_words}, edit by “{phrases[concept]}” less null edit, s.d. of cells",
-            mean.value, "> 0", mean.low, mean.high, note=f"{len(change)} cells shown",
-        )  # fmt: skip
+    chosen = next((one for one, phrase in phrases.items() if phrase in case.named), None)
+    if chosen is None:
         return
+    values = next(one for one in explanation.concepts if one["id"] == chosen)
+    concept = Concept.from_dict(values, explanation.directions[chosen])
+    sign = int(best.set_index("concept")["sign"][chosen])
+    edit = subject.render(concept, sign, np.arange(len(cells)), "confirmation")
+    shown = (x[:_SHOWN].numpy() for x in (cells.read(), subject.null, edit))
+    save_grid(np.stack(list(shown), axis=1), bench.figure(f"phrases_{name}.png"))
+    change = (case.pixel(edit) - case.pixel(subject.null)) / float(case.pixel(cells.read()).std())
+    mean = mean_interval(change)
+    yield Measured(
+        "S7", f"{name}: {case.pixel_words}, edit by “{phrases[chosen]}” less null edit, s.d. of images",
+        mean.value, "> 0", mean.low, mean.high, note=f"{len(change)} images", holds=mean.low > 0,
+    )  # fmt: skip

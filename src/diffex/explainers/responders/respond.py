@@ -84,7 +84,7 @@ def responders(
     model = open_model_of(explanation, folder, device or resolve_device("auto"), classifier)
     model.check_images(images)
     before = model.classifier.state_hash()
-    scored = score_cells(images, model, attributes, target, design.control)
+    scored = score_cells(images, model, attributes, target, design.control, design.wells)
     model.classifier.check_unchanged(before)
     curves = answer_curves(scored, design, asked.seed)
     found = find_populations(scored, design, images.ids, asked)

@@ -161,7 +161,12 @@ def _followed(explanation: Explanation, row: dict[Any, Any]) -> Followed:
 
 
 def score_cells(
-    images: Images, model: Model, attributes: tuple[Followed, ...], target: str, control: NDArray[np.bool_]
+    images: Images,
+    model: Model,
+    attributes: tuple[Followed, ...],
+    target: str,
+    control: NDArray[np.bool_],
+    groups: NDArray[np.str_] | None = None,
 ) -> Scored:
     """Read every cell, chunk by chunk: only codes and numbers stay in memory.
 
@@ -177,6 +182,8 @@ def score_cells(
         Class whose logit margin is the classifier's score.
     control : ndarray of bool, shape (n,)
         Cells that fix zero and unit of the scores.
+    groups : ndarray of str, shape (n,), optional
+        Unit of replication.
 
     Returns
     -------
@@ -195,7 +202,7 @@ def score_cells(
     parts = list(_read(images, model, position, measured))
     codes, margins, numbers = (np.concatenate([part[k] for part in parts]) for k in range(3))
     axes, scores = scores_from_controls(
-        codes, control, [one.concept for one in attributes], [one.sign for one in attributes]
+        codes, control, [one.concept for one in attributes], [one.sign for one in attributes], groups
     )
     values = (
         *(Value(one.concept.id, "attribute", one.words, "control s.d.") for one in attributes),
