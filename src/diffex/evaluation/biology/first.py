@@ -185,10 +185,11 @@ def read_cells(readers: Readers, seed: int, effect: float) -> Read:
     Read
         21 wells of 10 cells.
     """
-    doses = _design()[0]
+    doses, wells = _design()
     cells = planted_cells(effect * _shifts(doses), seed)
     codes = readers.generator.encode(cells.pixels).double().cpu().numpy()
-    scores = scores_from_controls(codes, doses == 0, readers.concepts, [1] * len(readers.concepts))[1]
+    signs = [1] * len(readers.concepts)
+    scores = scores_from_controls(codes, doses == 0, readers.concepts, signs, wells.astype(str))[1]
     score = readers.classifier.decision_function(cells.table)[:, None]
     return Read(cells.table, scores, score)
 

@@ -22,6 +22,7 @@ _RATIO = 20.0  # variance of the formula over that of the noise
 _COUNT, _INPUTS = 1000, 8
 _SECONDS = 60.0
 _NEAR = 0.10
+_CAP, _CLOSE = 120.0, 0.001
 _NAMES = tuple(f"f{i}" for i in range(1, _INPUTS + 1))
 _KINDS = ("linear", "quadratic", "tanh", "interaction")
 
@@ -146,7 +147,10 @@ def _rounded(expression: Expr) -> str:
 
 
 def measure_race(bench: Bench) -> Iterator[Measured]:
-    """Measure R6: seconds to reach the R2 that gplearn reaches, on the same planted tasks.
+    """Measure R6: seconds to reach the R2 on other values that gplearn reaches, on the same planted tasks.
+
+    gplearn (T. Stephens, 0.4) gets 120 CPU-seconds; its time is when it first came within 0.001 of the best
+    that it reached, ours is that of the whole search.
 
     Parameters
     ----------
@@ -158,32 +162,54 @@ def measure_race(bench: Bench) -> Iterator[Measured]:
     Measured
         Median ratio of seconds, and of sizes.
     """
-    from gplearn.genetic import SymbolicRegressor
-
-    times, sizes, gains = [], [], []
+    times, sizes, gains, own_seconds = [], [], [], []
     for i in range(bench.size(10, 2)):
         case = planted_case(_KINDS[i % len(_KINDS)], bench.seed + 100 + i)
         x, y, half = case.factors.values, case.y, _COUNT // 2
+        theirs = _race_gplearn(x, y, half, bench.size(_CAP, 5.0), bench.seed)
         start = time.process_time()
-        peer = SymbolicRegressor(
-            population_size=1000, generations=bench.size(20, 4), random_state=bench.seed,
-            function_set=("add", "sub", "mul"), parsimony_coefficient=0.001,
-        ).fit(x[:half], y[:half])  # fmt: skip
-        peer_seconds = time.process_time() - start
-        start = time.process_time()
-        fitted = Factors(case.factors.meanings, x[:half])
-        rule = find_rule(case.kind, fitted, y[:half], None, search(bench))
+        rule = find_rule(case.kind, Factors(case.factors.meanings, x[:half]), y[:half], None, search(bench))
         seconds = time.process_time() - start
-        own, theirs = (
-            _r2(rule.evaluate(case.factors.columns(rule.names).values[half:]), y[half:]),
-            _r2(peer.predict(x[half:]), y[half:]),
-        )
-        times.append(peer_seconds / seconds)
-        sizes.append(rule.nodes / max(1, len(peer._program.program)))
-        gains.append(own - theirs)
-    yield Measured("R6", "gplearn's CPU-seconds over ours, median of tasks", float(np.median(times)), ">= 10")
+        own = _r2(rule.evaluate(case.factors.columns(rule.names).values[half:]), y[half:])
+        reached = own >= theirs.best - _CLOSE
+        times.append(theirs.seconds / seconds if reached else 0.0)
+        sizes.append(rule.nodes / theirs.nodes)
+        gains.append(own - theirs.best)
+        own_seconds.append(seconds)
+    note = f"ours {np.median(own_seconds):.1f} s, the whole search; 0 where ours did not reach it"
+    what = "gplearn's CPU-seconds to its best R2 on other values over ours, median of tasks"
+    yield Measured("R6", what, float(np.median(times)), ">= 10", note=note)
     yield Measured("R6", "our nodes over gplearn's, median", float(np.median(sizes)), "<= 1")
     yield Measured("R6", "our held-out R2 minus gplearn's, smallest", float(np.min(gains)), REPORTED)
+
+
+@final
+@dataclass(frozen=True)
+class _Reached:
+    """What gplearn came to: its best R2 on other values, after how many CPU-seconds, with how many nodes."""
+
+    best: float
+    seconds: float
+    nodes: int
+
+
+def _race_gplearn(x: FloatArray, y: FloatArray, half: int, cap: float, seed: int) -> _Reached:
+    """Let gplearn evolve, generation by generation, until `cap` CPU-seconds are spent."""
+    from gplearn.genetic import SymbolicRegressor
+
+    peer = SymbolicRegressor(
+        population_size=1000, random_state=seed, function_set=("add", "sub", "mul"),
+        parsimony_coefficient=0.001, warm_start=True,
+    )  # fmt: skip
+    reached, spent = list[_Reached](), 0.0
+    while spent < cap:
+        start = time.process_time()
+        peer.set_params(generations=len(reached) + 1).fit(x[:half], y[:half])
+        spent += time.process_time() - start
+        reached.append(_Reached(_r2(peer.predict(x[half:]), y[half:]), spent, len(peer._program.program)))
+    best = max(one.best for one in reached)
+    first = next(one for one in reached if one.best >= best - _CLOSE)
+    return _Reached(best, first.seconds, first.nodes)
 
 
 def _r2(predicted: FloatArray, y: FloatArray) -> float:
