@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from diffex.concepts import Concept
 from diffex.effects.arrays import FloatArray
 
-_RIDGE = 0.1  # square of standard deviations, for each measurement
+_RIDGE = 0.3  # square of standard deviations, for each measurement
 _KEPT = 3.0  # weight of a phrase's own measurement against each of the others
 _MOVES = 0.3  # standard deviations: what takes part in unmixing does what it says
 
