@@ -15,6 +15,7 @@ from diffex.concepts.captions import measured_captions
 from diffex.concepts.describers import OfflineDescriber, with_measurements
 from diffex.effects.arrays import FloatArray
 from diffex.effects.intervals import mean_interval
+from diffex.effects.matrix import margin_of
 from diffex.evaluation.bench import FIT_ROOMS, RUN_ROOMS, Bench, code_hash
 from diffex.evaluation.pictures import save_grid
 from diffex.evaluation.rows import Measured
@@ -223,7 +224,9 @@ def _leaders(
     concept = Concept.from_dict(values, explanation.directions[chosen])
     sign = int(best.set_index("concept")["sign"][chosen])
     edit = subject.render(concept, sign, np.arange(len(cells)), "confirmation")
-    shown = (x[:_SHOWN].numpy() for x in (cells.read(), subject.null, edit))
+    target = subject.judge.classifier.card.class_names.index(case.target)
+    least = np.argsort(margin_of(subject.null_logits, target))[:_SHOWN]
+    shown = (x[least].numpy() for x in (cells.read(), subject.null, edit))
     save_grid(np.stack(list(shown), axis=1), bench.figure(f"phrases_{name}.png"))
     change = (case.pixel(edit) - case.pixel(subject.null)) / float(case.pixel(cells.read()).std())
     mean = mean_interval(change)
