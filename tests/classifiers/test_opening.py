@@ -214,6 +214,9 @@ def text():
 def judge(images):
     return images.mean((1, 2, 3))
 number = 3
+
+def torn():
+    open("weights.pt")
 """
 
 
@@ -243,6 +246,7 @@ def test_python_callable(python_module, make_images):
         (":text", "returned a str"),
         (":judge", "cannot be called without arguments .*missing a required argument: 'images'"),
         (":number", "is a int"),
+        (":torn", "failed when it was called .FileNotFoundError: .*weights.pt"),
         (":absent", "cannot be imported"),
         ("_absent:plain", "cannot be imported"),
         ("", "expected py:MODULE:CALLABLE"),

@@ -72,6 +72,7 @@ def test_missing_options(refused, make, tmp_path):
 def own(text_folder, tmp_path, monkeypatch):
     """A tree with a phrase that a function of the user's measures; the option's value is to follow."""
     (tmp_path / "measures_for_diffex.py").write_text(MODULE)
+    (tmp_path / "fails_for_diffex.py").write_text("1 / 0")
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     for k in range(12):
@@ -104,6 +105,7 @@ def test_a_measurement_of_ones_own(cli, own, tmp_path):
         ("lower=py:measures_for_diffex:upper", "no phrase of the tree moves it"),
         ("upper=py:measures_for_diffex:absent", "cannot be imported"),
         ("upper=py:measures_for_diffex:number", "is a int"),
+        ("upper=py:fails_for_diffex:upper", "cannot be imported (ZeroDivisionError: division by zero)"),
         ("upper=py:measures_for_diffex:one", "gave shape ()"),
     ],
 )

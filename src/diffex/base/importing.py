@@ -33,10 +33,11 @@ def import_callable(name: str, given: str, error: type[DiffexError]) -> Callable
     try:
         with _working_folder_first():
             found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as missing:
+    except Exception as failed:  # the user's code runs: anything can happen
+        why = f"{type(failed).__name__}: {failed}"
         raise error(
-            f"{given} cannot be imported ({missing}): check the names, and run in the folder of the module."
-        ) from missing
+            f"{given} cannot be imported ({why}): check the names, and run in the folder of the module."
+        ) from failed
     if not callable(found):
         raise error(f"{given} is a {type(found).__name__}, expected something that can be called.")
     return found  # type: ignore[no-any-return]

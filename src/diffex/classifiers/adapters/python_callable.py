@@ -1,6 +1,7 @@
 """Classifiers made by Python code of the user's."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from torch import nn
@@ -39,7 +40,7 @@ def open_python(name: str, address: str, images: Images | None) -> Classifier:
     """
     factory = import_callable(name, f"--classifier {address}", ClassifierError)
     _require_no_arguments(factory, address)
-    network = factory()
+    network = _called(factory, address)
     if not isinstance(network, nn.Module):
         raise ClassifierError(
             f"{address} returned a {type(network).__name__}, expected an nn.Module: return the network."
@@ -59,6 +60,14 @@ def _require_no_arguments(factory: Any, address: str) -> None:
         ) from error
     except ValueError:  # some callables written in C have no signature
         return
+
+
+def _called(factory: Callable[[], Any], address: str) -> Any:
+    try:
+        return factory()
+    except Exception as failed:  # the user's code runs: anything can happen
+        why = f"{type(failed).__name__}: {failed}"
+        raise ClassifierError(f"{address} failed when it was called ({why}): mend it.") from failed
 
 
 def _card(own: object, address: str, images: Images | None) -> ClassifierCard:
