@@ -8,7 +8,7 @@ from skimage.measure import regionprops_table
 
 from diffex.measurements.background import gradients
 from diffex.measurements.morphology import label
-from diffex.measurements.puncta import spots
+from diffex.measurements.puncta import spots, tally
 from diffex.measurements.texture import scale_px, smooth, spans, textures
 
 _SMALLEST = 0.004  # of the field's area; below it a component is a speck
@@ -117,10 +117,8 @@ def _spots_off_and_on(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum the response of every channel's spots off the objects, and count those on them, (n, c) each."""
     response, where = spots(pixels, fine, span)
-    image, channel, row, column = where
+    image, _, row, column = where
+    off = ~found[image, row, column]
+    beside, on = ([index[side] for index in where] for side in (off, ~off))
     shape = pixels.shape[:2]
-    flat, off = image * shape[1] + channel, ~found[image, row, column]
-    cells = shape[0] * shape[1]
-    light = np.asarray(np.bincount(flat[off], response[where][off], cells), dtype=np.float64)
-    count = np.bincount(flat[~off], minlength=cells).astype(np.float64)
-    return light.reshape(shape), count.reshape(shape)
+    return tally(beside, shape, response[where][off]), tally(on, shape)

@@ -1,5 +1,7 @@
 """Small bright spots: how many, how bright, how far out."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -40,18 +42,39 @@ def puncta(
     """
     shape = pixels.shape[:2]
     response, where = spots(pixels, fine, span)
-    image, channel, row, column = where
+    image, _, row, column = where
     rows, columns = centroids(objects)
     distance = np.hypot(row - rows[image], column - columns[image])
-    flat = image * shape[1] + channel
-    cells = shape[0] * shape[1]
-    count = np.bincount(flat, minlength=cells).astype(np.float64)
+    count = tally(where, shape)
     some = np.maximum(count, 1)
     return {
-        "puncta_count": count.reshape(shape),
-        "puncta_contrast": (np.bincount(flat, response[where], cells) / some).reshape(shape),
-        "puncta_spread": (np.bincount(flat, distance, cells) / some).reshape(shape),
+        "puncta_count": count,
+        "puncta_contrast": tally(where, shape, response[where]) / some,
+        "puncta_spread": tally(where, shape, distance) / some,
     }
+
+
+def tally(
+    where: Sequence[NDArray[np.intp]], shape: Sequence[int], values: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Sum over the spots of every image and channel.
+
+    Parameters
+    ----------
+    where : sequence of ndarray of int
+        Image and channel of every spot, and more that is not looked at.
+    shape : sequence of int
+        Images and channels, n and c.
+    values : ndarray, optional
+        Of every spot; default one each, which counts them.
+
+    Returns
+    -------
+    ndarray, shape (n, c)
+        0 where there is no spot.
+    """
+    flat = where[0] * shape[1] + where[1]
+    return np.bincount(flat, values, shape[0] * shape[1]).astype(np.float64).reshape(shape)
 
 
 def spots(

@@ -59,19 +59,13 @@ class ScoreAxes:
         return np.asarray((finite(codes, "codes", 2) - self.centre) @ self.weights)
 
 
-def score_axes(
-    control_codes: ArrayLike,
-    concepts: Sequence[Concept],
-    signs: Sequence[int],
-    groups: NDArray[np.str_] | None = None,
-) -> ScoreAxes:
+def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Sequence[int]) -> ScoreAxes:
     """Fix the axes on control cells.
 
     The coordinate along a direction v is read by least squares in the metric of the controls' codes,
     ``(z - mean) (C + r I)^-1 v``, so that what merely varies together with v among controls does not count;
     then it is divided by its standard deviation over controls held out when C was found (ten folds), for
-    those it was found on vary less along it than other untreated cells do. Groups are held out whole: axes
-    that saw some cells of a well take for noise what all of its cells share. r is d / n of the codes' mean
+    those it was found on vary less along it than other untreated cells do. r is d / n of the codes' mean
     variance for n controls, a tenth at least: so much C errs from few cells, and axes of the code that
     hardly vary hold the encoder's noise, which the bare inverse would enlarge.
 
@@ -83,8 +77,6 @@ def score_axes(
         Whose directions to read.
     signs : sequence of int, length k
         +1 or -1: which way of each is up.
-    groups : ndarray of str, shape (n,), optional
-        Unit of replication, the well for example; cells are held out singly where there is but one.
 
     Returns
     -------
@@ -97,7 +89,7 @@ def score_axes(
         If there are fewer than 20 control cells, codes are not finite, there is no concept, lengths
         differ, or controls do not vary along a direction.
     """
-    return _axes_and_held_out(control_codes, concepts, signs, groups)[0]
+    return _axes_and_held_out(control_codes, concepts, signs, None)[0]
 
 
 def require_controls(count: int) -> None:
@@ -127,7 +119,8 @@ def scores_from_controls(
     """Score cells, controls by axes that were found on other controls.
 
     So controls and cells that no treatment has changed are spread alike, within wells and between them,
-    however few the controls.
+    however few the controls. Groups are held out whole: axes that saw some cells of a well take for noise
+    what all of its cells share.
 
     Parameters
     ----------
@@ -140,7 +133,8 @@ def scores_from_controls(
     signs : sequence of int, length k
         +1 or -1: which way of each is up.
     groups : ndarray of str, shape (n,), optional
-        Unit of replication: controls of a group are scored by axes of other groups.
+        Unit of replication: controls of a group are scored by axes of other groups; singly where there is
+        but one.
 
     Returns
     -------

@@ -21,8 +21,7 @@ from diffex.training import TrainConfig
 
 _SCENES, _STEPS = 2500, 500
 _SEEDS = 20
-_MEASURED = {"dividing": "brightest_cytoplasm"}
-"""Of the planted causes: a dividing cell's nucleus is no brighter here, what surrounds it is."""
+_DIVIDING = "brightest_cytoplasm"  # a dividing cell's nucleus is no brighter here, what surrounds it is
 
 
 def measure_scenes(bench: Bench) -> Iterator[Measured]:
@@ -61,7 +60,7 @@ def measure_scenes(bench: Bench) -> Iterator[Measured]:
 
 def _tree(images: Images) -> ConceptTree:
     """What the offline describer says of fields, the causes among it."""
-    measured = {w: m for cause, m in _MEASURED.items() for w in SCENE_WORDS[cause]}
+    measured = dict.fromkeys(SCENE_WORDS["dividing"], _DIVIDING)
     proposed = OfflineDescriber(view="field").describe(images, None)
     return ConceptTree(
         tuple(replace(n, measurement=measured.get(n.name, n.measurement)) for n in proposed.nodes)

@@ -74,9 +74,10 @@ def own_effects(
     from sklearn.linear_model import BayesianRidge
 
     named = np.unique(checks.column[checks.done.any(axis=1)])
-    scaled = in_spreads(changes[..., named], real[:, named].std(axis=0))
+    every = in_spreads(changes, real.std(axis=0))
     seen = (~np.isnan(effects[..., 0])).sum(axis=1)  # (K,)
-    x = np.nansum(scaled[:, :, 0], axis=1) / np.maximum(seen, 1)[:, None]  # (K, named)
+    means = np.nansum(every[:, :, 0], axis=1) / np.maximum(seen, 1)[:, None]  # (K, m)
+    scaled, x = every[..., named], means[:, named]
     y = np.nansum(effects[:, :, 0], axis=1) / np.maximum(seen, 1)
     rows = _lines(checks.column, rises) & (seen > 0)
     if not (x[rows].any() and y[rows].any()):
@@ -91,7 +92,7 @@ def own_effects(
         beside = np.where(own, 0.0, x)
         of_slopes = np.einsum("ki,ij,kj->k", beside, ridge.sigma_, beside)
         fitted = len(named) - ridge.lambda_ * np.trace(ridge.sigma_)
-        share = _moved(changes, real, rows)
+        share = _moved(means, rows)
         missed = _ROBUST * np.median(np.abs(y[rows] - ridge.predict(x[rows])) / share[rows])
         scatter = missed**2 * rows.sum() / max(rows.sum() - fitted, 1.0)
         carried = (x * leak).sum(axis=1)
@@ -101,11 +102,9 @@ def own_effects(
     return OwnEffects(less, np.repeat(error[:, None], 2, axis=1), slopes)
 
 
-def _moved(changes: FloatArray, real: FloatArray, rows: NDArray[np.bool_]) -> FloatArray:
+def _moved(means: FloatArray, rows: NDArray[np.bool_]) -> FloatArray:
     """How much each edit changes at all, ``(K,)``: over all measurements, as a share of what lines change."""
-    seen = (~np.isnan(changes[:, :, 0, 0])).sum(axis=1)
-    mean = np.nansum(in_spreads(changes[:, :, 0], real.std(axis=0)), axis=1) / np.maximum(seen, 1)[:, None]
-    size = np.sqrt(np.square(mean).mean(axis=1))
+    size = np.sqrt(np.square(means).mean(axis=1))
     return np.asarray(np.maximum(size / np.sqrt(np.square(size[rows]).mean()), _STILL))
 
 

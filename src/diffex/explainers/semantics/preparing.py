@@ -95,14 +95,13 @@ def prepare_subject(
         )
 
     def measured(pixels: Tensor, rows: NDArray[np.int64]) -> pd.DataFrame:
-        return with_own(_measured_afresh(chosen, pixels, rows, channel, config.view), pixels, own)
+        return _measured_afresh(chosen, pixels, rows, channel, config.view, own)
 
     with ledger.timed("measurement"):
         every = np.arange(len(chosen))
         before = measured(null, every)
         some = sample(images, _SPREAD_IMAGES, config.seed)
-        seen = some.read()
-        real = with_own(_measured_afresh(some, seen, np.arange(len(some)), channel, config.view), seen, own)
+        real = _measured_afresh(some, some.read(), np.arange(len(some)), channel, config.view, own)
     subject = Subject(
         editor, judge, inversion, null, logits, before, measured, PixelTransform.fit(images).size
     )
@@ -110,15 +109,20 @@ def prepare_subject(
 
 
 def _measured_afresh(
-    images: Images, x: Tensor, rows: NDArray[np.int64], channel: int, view: View
+    images: Images,
+    x: Tensor,
+    rows: NDArray[np.int64],
+    channel: int,
+    view: View,
+    own: Sequence[OwnMeasurement],
 ) -> pd.DataFrame:
     """Measure rendered images within objects segmented in them: phrases change sizes and shapes a lot."""
     names, scale = images.channel_names, images.pixel_size_um
     if view == "field":
-        return measure(x, names, None, scale, shape_channel=channel, view=view)
+        return with_own(measure(x, names, None, scale, shape_channel=channel, view=view), x, own)
     masks = images.read_masks(rows)
     found, _ = segment(x.double().numpy(), channel, seeds=None if masks is None else masks.numpy())
-    return measure(x, names, torch.from_numpy(found), scale, shape_channel=channel)
+    return with_own(measure(x, names, torch.from_numpy(found), scale, shape_channel=channel), x, own)
 
 
 def _reach(model: TextModel, config: SemanticConfig) -> float:
