@@ -314,6 +314,26 @@ def test_edit_maps_are_where_edits_change(generator):
         EditMaps("a", editor, np.eye(16)[:1], np.zeros(2))
 
 
+def test_paths_tell_what_of_an_edit_the_classifier_answers_to(generator):
+    from diffex.editors import LatentEditor
+
+    class Left(Counted):
+        """Reads the left half of the image."""
+
+        def margins(self, x, target):
+            self.evaluations += 3 * len(x)
+            return x[:, :, :, :16].sum(dim=(1, 2, 3))
+
+    editor, x = LatentEditor(generator, "fresh", 1, 0), torch.rand(2, 3, 32, 32)
+    bare, path = (EditMaps("a", editor, np.eye(16)[:1], np.ones(1), n) for n in (0, 8))
+    asked = Left(None, (0.0, 1.0))
+    found, whole = path.maps(asked, x, 1), bare.maps(asked, x, 1)
+    assert (found[..., 16:] == 0).all() and (whole[..., 16:] > 0).any()
+    sd = torch.tensor(generator.pixels.sd).view(-1, 1, 1)
+    torch.testing.assert_close(found[..., :16], (whole * sd)[..., :16], rtol=1e-3, atol=1e-4)
+    assert asked.evaluations == 3 * 8 * 2
+
+
 def test_proxy_gradient_counts_what_it_asks(generator, classifier, cells):
     from diffex.editors import LatentEditor
 

@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffex.effects.attenuation import Shown
 from diffex.explainers.naming import (
     measure_like,
     measured_changes,
     name_of,
     named_quantities,
+    naming_rows,
     off_target,
     phrase,
 )
@@ -45,8 +47,8 @@ def measured_of(**change_sd):
         change = change_sd.get(q.name, 0.0)
         rows.append(
             {"quantity": q.name, "words": q.words, "unit": q.unit, "kind": q.kind,
-             "log": q.unit != "log2" and q.log, "change": change, "low": change - 0.01,
-             "high": change + 0.01, "change_sd": change}
+             "log": q.unit != "log2" and q.log, "before": 1.0, "after": 1.0 + change, "change": change,
+             "low": change - 0.01, "high": change + 0.01, "change_sd": change}
         )  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -66,6 +68,22 @@ def test_name_starts_with_the_concepts_own_quantity():
 def test_another_size_is_told_before_the_intensities_that_follow_from_it():
     name = name_of(measured_of(ratio_fkhr=2.0, mean_fkhr=9.0, area_px=1.0), "latent:0")
     assert name.startswith("nucleus area +1 %, mean FKHR +9 %")
+
+
+@pytest.mark.parametrize(
+    ("nucleus", "ring", "first"),
+    [((20, 22), (60, 80), "ring"), ((20, 90), (60, 60), "nucleus"), ((5, 5), (8, 8), "nucleus")],
+    ids=["stained in the ring", "moves into the nucleus", "dark object on bright ground"],
+)
+def test_a_stain_is_told_where_it_is(nucleus, ring, first):
+    kinds = {"nucleus": "intensity", "ring": "ratio", "background": "position"}
+    table = pd.DataFrame(
+        {"quantity": f"{place}_mean_er", "words": f"mean er, {place}", "unit": "", "kind": kinds[place],
+         "log": True, "before": ends[0], "after": ends[1], "change": sd, "low": sd - 0.01, "high": sd + 0.01,
+         "change_sd": sd}
+        for place, ends, sd in (("nucleus", nucleus, 1.0), ("ring", ring, 0.8), ("background", (10, 10), 0.0))
+    )  # fmt: skip
+    assert naming_rows(table, "latent:0")[0]["quantity"] == f"{first}_mean_er"
 
 
 def test_own_quantity_is_not_told_where_it_does_not_change():
@@ -96,6 +114,21 @@ def before_and_after(count=30, gain=(20.0, 1.0, 0.0, 0.0, -4.0)):
     random = np.random.default_rng(1)
     before = pd.DataFrame(random.normal([200, 0, 50, 900, 6], 1.0, size=(count, 5)), columns=COLUMNS)
     return before, before + random.normal(gain, 0.5, size=(count, 5))
+
+
+def test_changes_are_divided_by_what_renders_show(known):
+    before, after = before_and_after()
+    bare = measured_changes(before, after, known, None).set_index("quantity")
+    renders = Shown(np.array([0.8, np.nan, 1.0, 1.0, 0.5]), np.array([0.0, np.nan, 0.0, 0.0, 0.1]))
+    found = measured_changes(before, after, known, None, renders).set_index("quantity")
+    whole = ["change", "low", "high", "change_sd"]
+    assert found.loc["area_px", whole].to_numpy(float) == pytest.approx(bare.loc["area_px", whole] / 0.8)
+    assert found.loc["ratio_fkhr", whole].equals(bare.loc["ratio_fkhr", whole]), "not told: as rendered"
+    row, plain = found.loc["puncta"], bare.loc["puncta"]
+    assert row["change"] == pytest.approx(2 * plain["change"])
+    assert row["after"] == pytest.approx(row["before"] + row["change"])
+    assert row["high"] - row["low"] > 2 * (plain["high"] - plain["low"]), "the share's error is in it"
+    assert found["rendered"].isna().sum() == 1 and bare["rendered"].isna().all()
 
 
 def test_changes_come_in_units_with_intervals(known):

@@ -7,7 +7,7 @@ import torch
 from diffex.base.errors import InputError
 from diffex.concepts import Concept
 from diffex.images import images_from_arrays
-from diffex.responses.scores import score_axes, scores_from_controls, stream_scores, strength_axes
+from diffex.responses.scores import ScoreAxes, scores_from_controls, stream_scores, strength_axes
 
 FIRST = Concept("first", "test", "first", torch.tensor([2.0, 0.0, 0.0]))
 SECOND = Concept("second", "test", "second", torch.tensor([0.0, 1.0, 0.0]))
@@ -17,6 +17,10 @@ def _codes(n: int, seed: int = 0) -> np.ndarray:
     """Codes whose first two coordinates are correlated."""
     normal = np.random.default_rng(seed).normal(size=(n, 3))
     return normal @ np.array([[1.0, 0.8, 0], [0, 0.6, 0], [0, 0, 2.0]]) + 5.0
+
+
+def _axes(controls: np.ndarray, concepts: list[Concept], signs: list[int]) -> ScoreAxes:
+    return scores_from_controls(controls, np.ones(len(controls), dtype=bool), concepts, signs)[0]
 
 
 def _flat(x: torch.Tensor) -> torch.Tensor:
@@ -59,7 +63,7 @@ def test_untreated_wells_are_as_far_apart_as_wells_of_controls() -> None:
 
 
 def test_a_step_along_a_concept_moves_its_own_score() -> None:
-    codes, axes = _codes(400), score_axes(_codes(400), [FIRST, SECOND], [1, -1])
+    codes, axes = _codes(400), _axes(_codes(400), [FIRST, SECOND], [1, -1])
     moved = axes.scores(codes + FIRST.direction.numpy()) - axes.scores(codes)
     assert moved[:, 0] == pytest.approx(np.full(400, moved[0, 0])) and moved[0, 0] > 1
     down = axes.scores(codes + SECOND.direction.numpy()) - axes.scores(codes)
@@ -71,7 +75,7 @@ def test_noise_of_idle_coordinates_is_not_enlarged() -> None:
     random = np.random.default_rng(1)
     codes = random.normal(size=(400, 2)) * [1.0, 0.01]
     mixed = Concept("mixed", "test", "mixed", torch.tensor([1.0, 0.05]))
-    scores = score_axes(codes, [mixed], [1]).scores(codes)[:, 0]
+    scores = _axes(codes, [mixed], [1]).scores(codes)[:, 0]
     assert np.corrcoef(scores, codes[:, 0])[0, 1] > 0.99
 
 
@@ -79,7 +83,7 @@ def test_streaming_gives_the_same_scores_whatever_the_chunk() -> None:
     pixels = np.clip(_codes(50).astype(np.float32) / 20, 0, 1).reshape(50, 1, 1, 3)
     images = images_from_arrays(np.tile(pixels, (1, 1, 3, 1)), value_range=(0, 1), channel_names=["a"])
     encode = lambda x: _flat(x[:, :, :1])
-    axes = score_axes(encode(images.read()).double().numpy(), [FIRST], [1])
+    axes = _axes(encode(images.read()).double().numpy(), [FIRST], [1])
     parts = [list(stream_scores(images, encode, axes, chunk)) for chunk in (7, 50)]
     one, two = (np.concatenate([batch.scores for batch in part]) for part in parts)
     assert one == pytest.approx(two) and len(parts[0]) == 8
@@ -96,11 +100,11 @@ def test_a_step_of_strength_1_is_1() -> None:
 
 def test_bad_input_is_refused() -> None:
     with pytest.raises(InputError, match="Scores got 5 control cells, expected 20"):
-        score_axes(_codes(5), [FIRST], [1])
+        _axes(_codes(5), [FIRST], [1])
     with pytest.raises(InputError, match="1 concepts and 2 signs"):
-        score_axes(_codes(30), [FIRST], [1, 1])
+        _axes(_codes(30), [FIRST], [1, 1])
     flat = _codes(30)
     flat[:, 2] = 1.0
     still = Concept("still", "test", "still", torch.tensor([0.0, 0.0, 1.0]))
     with pytest.raises(InputError, match="do not vary along still"):
-        score_axes(flat, [FIRST, still], [1, 1])
+        _axes(flat, [FIRST, still], [1, 1])

@@ -85,12 +85,6 @@ class TreeRace:
         """Edits measured: two signs per node and image."""
         return len(SIGNS) * int(self.images.sum())
 
-    @property
-    def fraction(self) -> float:
-        """Edits measured as a share of all: every editable node on every image."""
-        editable = sum(state != "group" for state in self.states)
-        return float(self.edits / (len(SIGNS) * editable * self.effects.shape[1]))
-
     def influence(self) -> FloatArray:
         """Give the larger absolute mean effect of each node's signs.
 
@@ -196,8 +190,8 @@ def race_tree(
     ...     return np.stack([np.outer(s * means[nodes], np.ones(len(images))) for s in (1, -1)], axis=-1)
     >>> settings = RaceSettings(top=1, stages=(2, 4))
     >>> race = race_tree([-1, 0, 1, 1], np.array([False, True, True, True]), measure, 4, settings)
-    >>> race.states, race.fraction
-    (('group', 'dropped', 'kept', 'dropped'), 0.6666666666666666)
+    >>> race.states, race.edits
+    (('group', 'dropped', 'kept', 'dropped'), 16)
     """
     how, tree = settings or RaceSettings(), tree_of(parents)
     stages = _stages(how, images)

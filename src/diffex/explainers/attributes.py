@@ -12,6 +12,7 @@ from diffex.base.ledger import CostLedger
 from diffex.base.positions import evenly
 from diffex.concepts import Concept, Evidence, merge_duplicates, propose_concepts
 from diffex.effects.arrays import SIGNS
+from diffex.effects.attenuation import shown
 from diffex.effects.matrix import EffectMatrix
 from diffex.effects.strengths import calibrate, typical_size
 from diffex.explainers.breakdown import breakdown
@@ -204,11 +205,12 @@ def _measure(
 
     original = measure_like(images, prepared.x[rows], rows, prepared.shape_channel)
     null = tabulated(editor.null(verifier.inversion))
+    renders = shown(original, null)
     spread = prepared.evidence.measured.std(axis=0).to_numpy()
     tables, leaks = [], {}
     for v in verified:
         after = tabulated(editor.edit(verifier.inversion, v.concept, v.sign * v.strength))
-        changes = measured_changes(null, after, prepared, groups)
+        changes = measured_changes(null, after, prepared, groups, renders)
         tables.append(changes.assign(concept=v.concept.id, sign=v.sign, strength=v.strength))
         named = named_quantities(changes, v.concept.id, prepared.evidence.quantities)
         leaks[v.concept.id] = off_target(original, null, after, spread, named)

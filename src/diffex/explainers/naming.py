@@ -7,10 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffex.effects.attenuation import Shown
 from diffex.effects.intervals import mean_intervals
 from diffex.explainers.preparing import Prepared
 from diffex.images import Images
-from diffex.measurements import Quantity, measure
+from diffex.measurements import Quantity, measure, read_in_object
 
 FloatArray = NDArray[np.float64]
 _NOTABLE_SD = 0.3
@@ -44,7 +45,11 @@ def measure_like(images: Images, x: Tensor, rows: NDArray[np.int64], channel: in
 
 
 def measured_changes(
-    before: pd.DataFrame, after: pd.DataFrame, prepared: Prepared, groups: NDArray[np.str_] | None
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    prepared: Prepared,
+    groups: NDArray[np.str_] | None,
+    renders: Shown | None = None,
 ) -> pd.DataFrame:
     """Compare edits with null edits, quantity by quantity.
 
@@ -56,6 +61,8 @@ def measured_changes(
         Gives quantities and their spread over real images.
     groups : ndarray of str, optional
         Unit of replication of the images.
+    renders : Shown, optional
+        As of `change_rows`.
 
     Returns
     -------
@@ -64,7 +71,7 @@ def measured_changes(
         as a percentage are percentages of the mean before.
     """
     spread = prepared.evidence.measured.std(axis=0).to_numpy()
-    return change_rows(before, after, prepared.evidence.quantities, spread, groups)
+    return change_rows(before, after, prepared.evidence.quantities, spread, groups, renders)
 
 
 def change_rows(
@@ -73,6 +80,7 @@ def change_rows(
     quantities: tuple[Quantity, ...],
     spread: FloatArray,
     groups: NDArray[np.str_] | None,
+    renders: Shown | None = None,
 ) -> pd.DataFrame:
     """Compare the measurements of edits with those of null edits; see `measured_changes`.
 
@@ -86,26 +94,33 @@ def change_rows(
         Standard deviation of each over real images.
     groups : ndarray of str, optional
         Unit of replication of the images.
+    renders : Shown, optional
+        What renders show of differences between images; changes are divided by it where it is told, and
+        intervals hold its error.
 
     Returns
     -------
     DataFrame
-        A row per quantity.
+        A row per quantity; ``rendered`` is the share that changes were divided by.
     """
-    change = (after - before).to_numpy(dtype=np.float64)
-    intervals = mean_intervals(change, groups)
+    intervals = mean_intervals((after - before).to_numpy(dtype=np.float64), groups)
+    told = Shown(*(np.full(len(quantities), np.nan),) * 2) if renders is None else renders
+    share, error = np.where(np.isnan(told.share), 1.0, told.share), np.nan_to_num(told.error)
+    change = intervals.value / share
+    reach = np.hypot(intervals.high - intervals.value, change * error) / share
     rows = []
     for j, quantity in enumerate(quantities):
-        start, end = float(before.iloc[:, j].mean()), float(after.iloc[:, j].mean())
+        start = float(before.iloc[:, j].mean())
         percent = quantity.log and quantity.unit != "log2" and abs(start) > 1e-6
         unit = 100 / abs(start) if percent else 1.0
         rows.append(
             {
                 "quantity": quantity.name, "words": quantity.words,
                 "unit": quantity.unit, "kind": quantity.kind, "log": bool(percent),
-                "before": start, "after": end, "change": unit * float(intervals.value[j]),
-                "low": unit * float(intervals.low[j]), "high": unit * float(intervals.high[j]),
-                "change_sd": float(intervals.value[j] / spread[j]) if spread[j] > 1e-9 else 0.0,
+                "before": start, "after": start + float(change[j]), "change": unit * float(change[j]),
+                "low": unit * float(change[j] - reach[j]), "high": unit * float(change[j] + reach[j]),
+                "change_sd": float(change[j] / spread[j]) if spread[j] > 1e-9 else 0.0,
+                "rendered": float(told.share[j]),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -136,7 +151,9 @@ def naming_rows(measured: pd.DataFrame, concept: str) -> list[dict[Any, Any]]:
     """Choose the measured changes that name an attribute.
 
     A change of size or shape is told before intensities: these are read in the cell's own mask, so that an
-    object which outgrows it spills into the compartments around.
+    object which outgrows it spills into the compartments around. What a channel does in the object counts
+    half where it is nearer to its background there than in the ring, before and after: the stain is
+    elsewhere, and so is the change.
 
     Parameters
     ----------
@@ -152,13 +169,35 @@ def naming_rows(measured: pd.DataFrame, concept: str) -> list[dict[Any, Any]]:
     """
     certain = measured[(measured["low"] > 0) | (measured["high"] < 0)]
     notable = certain[certain["change_sd"].abs() >= _NOTABLE_SD]
-    ranked = notable.sort_values("change_sd", key=lambda s: -s.abs())
+    weight = np.where(notable["quantity"].isin(_stained_elsewhere(measured)), 0.5, 1.0)
+    ranked = notable.iloc[np.argsort(-notable["change_sd"].abs() * weight, kind="stable")]
     own = ranked["quantity"] == concept.partition(":")[2]
     form = ranked["kind"].isin(["size", "shape"]) & (ranked["change_sd"].abs() >= _OTHER_FORM_SD)
     told: dict[tuple[str, str], dict[Any, Any]] = {}
     for row in pd.concat([ranked[own], ranked[~own & form].head(1), ranked[~own & ~form]]).to_dict("records"):
         told.setdefault((str(row["kind"]), str(row["words"]).split()[-1]), row)
     return list(told.values())[:_IN_NAME]
+
+
+def _stained_elsewhere(measured: pd.DataFrame) -> set[str]:
+    """Quantities of the object in channels that stain it less than the ring around it."""
+    ends = dict(
+        zip(measured["quantity"], measured[["before", "after"]].to_numpy(dtype=np.float64), strict=True)
+    )
+    by_channel: dict[str, list[str]] = {}
+    for name in ends:
+        channel = read_in_object(name)
+        if channel is not None:
+            by_channel.setdefault(channel, []).append(name)
+    found: set[str] = set()
+    for channel, names in by_channel.items():
+        own = next((name for name in names if name.endswith(f"_mean_{channel}")), "")
+        places = [own, f"ring_mean_{channel}", f"background_mean_{channel}"]
+        if all(place in ends for place in places):
+            here, around, ground = (ends[place] for place in places)
+            if (np.abs(here - ground) < np.abs(around - ground)).all():
+                found |= set(names)
+    return found
 
 
 def phrase(row: dict[Any, Any]) -> str:

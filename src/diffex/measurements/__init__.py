@@ -1,6 +1,6 @@
 """Named quantities with units, read off the pixels of single-cell crops."""
 
-from diffex.measurements.catalogue import View, nucleus_channel, quantities
+from diffex.measurements.catalogue import View, nucleus_channel, quantities, read_in_object
 from diffex.measurements.differences import class_differences
 from diffex.measurements.measuring import measure
 from diffex.measurements.own import OwnMeasurement, with_own
@@ -19,6 +19,7 @@ __all__ = [
     "measure",
     "nucleus_channel",
     "quantities",
+    "read_in_object",
     "ring",
     "ring_width",
     "segment",

@@ -183,6 +183,10 @@ CHANNELS = (
     ),
 )
 
+_IN_OBJECT = re.compile(
+    r"(?:(?:nucleus|object)_mean|sd_(?:nucleus|object)|total|granularity|texture_contrast)_(\w+)"
+)
+
 STAINED = (
     Template("area", "stained_area_{slug}_{length}", "area stained by {channel}", "", "extent", True, 2),
     Template(
@@ -268,6 +272,28 @@ def nucleus_channel(channel_names: Sequence[str]) -> int | None:
     """
     found = (i for i, name in enumerate(channel_names) if _NUCLEAR.search(name.lower()))
     return next(found, None)
+
+
+def read_in_object(name: str) -> str | None:
+    """Find the channel of a quantity that is read within the object alone.
+
+    Parameters
+    ----------
+    name : str
+        Of a quantity of `quantities`, view ``cell``.
+
+    Returns
+    -------
+    str or None
+        Its slug; None for shapes, and for what is read elsewhere or in several places.
+
+    Examples
+    --------
+    >>> read_in_object("sd_nucleus_dna"), read_in_object("ring_mean_dna")
+    ('dna', None)
+    """
+    found = _IN_OBJECT.fullmatch(name)
+    return found[1] if found else None
 
 
 def staining_channels(channel_names: Sequence[str]) -> list[int]:

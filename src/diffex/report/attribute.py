@@ -74,6 +74,7 @@ class Section:
     rings: bool
     measured: tuple[Measured, ...]
     measured_at: str
+    rendered: str
     breakdown: Breakdown | None
     logit_names: tuple[str, ...]
     by_effect: bool
@@ -124,6 +125,7 @@ def attribute_section(
         rings=not all(point.on_manifold for point in points),
         measured=_measured(measured),
         measured_at=short(abs(measured["strength"].iloc[0])) if len(measured) else "",
+        rendered=_rendered(measured),
         breakdown=breakdown_panel(explanation, row),
         logit_names=names,
         by_effect=by_effect,
@@ -203,6 +205,15 @@ def _nearest_strength(measured: pd.DataFrame, row: dict[Any, Any]) -> pd.DataFra
 def _measured(table: pd.DataFrame) -> tuple[Measured, ...]:
     order = table["change_sd"].abs().sort_values(ascending=False, kind="stable").index
     return tuple(_quantity(row) for row in table.loc[order].head(_MEASURED_ROWS).to_dict("records"))
+
+
+def _rendered(table: pd.DataFrame) -> str:
+    """Say what the changes were divided by; nothing of runs that did not."""
+    if "rendered" not in table or table["rendered"].isna().all():
+        return ""
+    shares = table["rendered"].dropna()
+    ends = span(number(100 * shares.min(), 0), percent(shares.max()))
+    return f"Changes are divided by the share of differences between images that renders show ({ends})."
 
 
 def _quantity(row: dict[Any, Any]) -> Measured:

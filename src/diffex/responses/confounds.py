@@ -14,8 +14,8 @@ from diffex.effects.multiplicity import benjamini_hochberg
 
 Separates = Literal["batch", "both", "condition", "neither"]
 
-WARNING_Q = 0.01
-"""A warning may be wrong in one set of a hundred, since every set is asked."""
+WARNING_Q = 0.02
+"""A warning may be wrong in one set of fifty, since every set is asked."""
 
 
 @final
@@ -98,7 +98,7 @@ def find_confounds(
         Of the permutations.
     batch : str, default "plate"
         What the batches are called.
-    q : float, default 0.01
+    q : float, default 0.02
         False discovery rate.
     permutations : int, default 4999
         How many; the smallest p is ``1 / (1 + permutations)``.

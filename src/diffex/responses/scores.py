@@ -59,39 +59,6 @@ class ScoreAxes:
         return np.asarray((finite(codes, "codes", 2) - self.centre) @ self.weights)
 
 
-def score_axes(control_codes: ArrayLike, concepts: Sequence[Concept], signs: Sequence[int]) -> ScoreAxes:
-    """Fix the axes on control cells.
-
-    The coordinate along a direction v is read by least squares in the metric of the controls' codes,
-    ``(z - mean) (C + r I)^-1 v``, so that what merely varies together with v among controls does not count;
-    then it is divided by its standard deviation over controls held out when C was found (ten folds), for
-    those it was found on vary less along it than other untreated cells do. r is d / n of the codes' mean
-    variance for n controls, a tenth at least: so much C errs from few cells, and axes of the code that
-    hardly vary hold the encoder's noise, which the bare inverse would enlarge.
-
-    Parameters
-    ----------
-    control_codes : array_like, shape (n, d)
-        Codes of untreated cells.
-    concepts : sequence of Concept, length k
-        Whose directions to read.
-    signs : sequence of int, length k
-        +1 or -1: which way of each is up.
-
-    Returns
-    -------
-    ScoreAxes
-        For cells of any dose.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than 20 control cells, codes are not finite, there is no concept, lengths
-        differ, or controls do not vary along a direction.
-    """
-    return _axes_and_held_out(control_codes, concepts, signs, None)[0]
-
-
 def require_controls(count: int) -> None:
     """Refuse too few control cells.
 
@@ -116,7 +83,14 @@ def scores_from_controls(
     signs: Sequence[int],
     groups: NDArray[np.str_] | None = None,
 ) -> tuple[ScoreAxes, FloatArray]:
-    """Score cells, controls by axes that were found on other controls.
+    """Fix axes on control cells and score cells, controls by axes that were found on other controls.
+
+    The coordinate along a direction v is read by least squares in the metric of the controls' codes,
+    ``(z - mean) (C + r I)^-1 v``, so that what merely varies together with v among controls does not count;
+    then it is divided by its standard deviation over controls held out when C was found (ten folds), for
+    those it was found on vary less along it than other untreated cells do. r is d / n of the codes' mean
+    variance for n controls, a tenth at least: so much C errs from few cells, and axes of the code that
+    hardly vary hold the encoder's noise, which the bare inverse would enlarge.
 
     So controls and cells that no treatment has changed are spread alike, within wells and between them,
     however few the controls. Groups are held out whole: axes that saw some cells of a well take for noise
@@ -144,38 +118,28 @@ def scores_from_controls(
     Raises
     ------
     InputError
-        As `score_axes`.
+        If there are fewer than 20 control cells, codes are not finite, there is no concept, lengths
+        differ, or controls do not vary along a direction.
     """
     array = finite(codes, "codes", 2)
-    own = None if groups is None else groups[control]
-    axes, held_out = _axes_and_held_out(array[control], concepts, signs, own)
-    scores = axes.scores(array)
-    scores[control] = held_out
-    return axes, scores
-
-
-def _axes_and_held_out(
-    control_codes: ArrayLike,
-    concepts: Sequence[Concept],
-    signs: Sequence[int],
-    groups: NDArray[np.str_] | None,
-) -> tuple[ScoreAxes, FloatArray]:
-    """Find the axes, and score each control by weights of the others, ``(n, k)``."""
-    codes = finite(control_codes, "control codes", 2)
-    require_controls(len(codes))
+    controls = array[control]
+    require_controls(len(controls))
     if not concepts or len(concepts) != len(signs):
         raise InputError(f"Scores got {len(concepts)} concepts and {len(signs)} signs, expected one each.")
     directions = _directions(concepts, signs)
-    covariance = np.cov(codes, rowvar=False)
+    covariance = np.cov(controls, rowvar=False)
     unit = np.trace(covariance) / len(covariance)
     varied = (directions * (covariance @ directions)).sum(axis=0) / (directions**2).sum(axis=0)
     if (varied <= _STILL * unit).any():
         name = concepts[int(np.argmin(varied))].id
         raise InputError(f"Control cells do not vary along {name}, expected some spread: leave it out.")
-    held_out = _held_out(codes, directions, groups)
+    held_out = _held_out(controls, directions, None if groups is None else groups[control])
     spread = held_out.std(axis=0, ddof=1)
-    names, weights = tuple(one.id for one in concepts), _weights(codes, directions)
-    return ScoreAxes(names, codes.mean(axis=0), weights / spread), held_out / spread
+    names, weights = tuple(one.id for one in concepts), _weights(controls, directions)
+    axes = ScoreAxes(names, controls.mean(axis=0), weights / spread)
+    scores = axes.scores(array)
+    scores[control] = held_out / spread
+    return axes, scores
 
 
 def _held_out(codes: FloatArray, directions: FloatArray, groups: NDArray[np.str_] | None) -> FloatArray:
@@ -266,7 +230,7 @@ def stream_scores(
     encode : callable
         A generator's ``encode``.
     axes : ScoreAxes
-        From `score_axes` or `strength_axes`.
+        From `scores_from_controls` or `strength_axes`.
     chunk : int, default 256
         Cells at once.
 

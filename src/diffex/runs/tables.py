@@ -101,7 +101,7 @@ DOSE_COLUMNS = [
 """Columns of `DOSE` as they are written."""
 MEASURED_COLUMNS = [
     *("concept", "sign", "strength", "quantity", "words", "unit", "kind", "log"),
-    *("before", "after", "change", "low", "high", "change_sd"),
+    *("before", "after", "change", "low", "high", "change_sd", "rendered"),
 ]
 """Columns of `MEASURED` as they are written."""
 BREAKDOWN_COLUMNS = ["concept", "sign", "by", "name", "effect", "low", "high", "n", "groups", "unit"]

@@ -1,8 +1,7 @@
 """A10: other kinds of images. A12: larger ones."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Literal
 
 import numpy as np
 
@@ -14,9 +13,10 @@ from diffex.evaluation.attributes.top import render_pairs, top_attribute
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.demo import SHIPPED_RULES, TARGET
 from diffex.evaluation.pictures import save_grid, save_strip
+from diffex.evaluation.real_fits import real_model, real_side
 from diffex.evaluation.rows import REPORTED, Measured
-from diffex.evaluation.sets import BCCD, CIFAR, JURKAT, open_bccd, open_jurkat, open_pair, planted
-from diffex.evaluation.stages import attribute_config, explained, fitted, gate_words, generator_config
+from diffex.evaluation.sets import BCCD, JURKAT, planted
+from diffex.evaluation.stages import Fitted, attribute_config, explained, fitted, gate_words
 from diffex.generators.making import FitRequest
 from diffex.generators.model import Model
 from diffex.generators.presets import load_preset
@@ -27,40 +27,8 @@ _NOISES: tuple[Literal["fresh", "inverted"], ...] = ("fresh", "inverted")
 _TINY = {"steps": 12, "latents": 8, "widths": (16, 32), "batch_size": 12}
 
 
-@final
-@dataclass(frozen=True)
-class Kind:
-    """A kind of images.
-
-    Parameters
-    ----------
-    read : callable
-        Opens ``train`` or ``test``.
-    target : str
-        The class explained.
-    settings : dict
-        What its fit changes in the default preset.
-    """
-
-    read: Callable[[Bench, str], Images]
-    target: str
-    settings: dict[str, Any]
-
-
-_KINDS = {
-    "jurkat": Kind(lambda b, split: open_jurkat(b.real(JURKAT), split), "G2", {"steps": 1000}),
-    "bccd": Kind(lambda b, split: open_bccd(b.real(BCCD), split), "wbc", {"steps": 600}),
-    "automobile-truck": Kind(
-        lambda b, split: open_pair(b.real(CIFAR), split, ("automobile", "truck")),
-        "truck",
-        {"steps": 800, "symmetry": "mirror"},
-    ),
-    "horse-deer": Kind(
-        lambda b, split: open_pair(b.real(CIFAR), split, ("deer", "horse")),
-        "deer",
-        {"steps": 800, "symmetry": "mirror"},
-    ),
-}
+TARGETS = {JURKAT: "G2", BCCD: "wbc", "automobile-truck": "truck", "horse-deer": "deer"}
+"""The class explained of each kind of images."""
 
 
 def measure_breadth(name: str) -> Callable[[Bench], Iterator[Measured]]:
@@ -69,7 +37,7 @@ def measure_breadth(name: str) -> Callable[[Bench], Iterator[Measured]]:
     Parameters
     ----------
     name : str
-        Of the set.
+        One of `TARGETS`.
 
     Returns
     -------
@@ -78,12 +46,8 @@ def measure_breadth(name: str) -> Callable[[Bench], Iterator[Measured]]:
     """
 
     def run(bench: Bench) -> Iterator[Measured]:
-        kind = _KINDS[name]
-        train, test = kind.read(bench, "train"), kind.read(bench, "test")
-        config = generator_config(bench, kind.settings, _TINY)
-        chosen = sample(train, 120, bench.seed) if bench.quick else train
-        request = FitRequest(chosen, config, black_box_steps=bench.size(None, 20))
-        yield from _run_through(bench, "A10", name, request, test, kind.target)
+        test = real_side(bench, name, "test")
+        yield from _run_through(bench, "A10", name, real_model(bench, name), test, TARGETS[name])
 
     return run
 
@@ -107,15 +71,15 @@ def measure_large(bench: Bench) -> Iterator[Measured]:
     quick = load_preset("quick").model_copy(update={"seed": bench.seed, "symmetry": "none"})
     config = quick.model_copy(update=_TINY) if bench.quick else quick
     request = FitRequest(train, config, black_box_steps=bench.size(None, 20))
-    yield from _run_through(bench, "A12", "planted128", request, test, TARGET)
+    yield from _run_through(bench, "A12", "planted128", fitted(bench, "planted128", request), test, TARGET)
 
 
 def _run_through(
-    bench: Bench, row: str, name: str, request: FitRequest, test: Images, target: str
+    bench: Bench, row: str, name: str, made: Fitted, test: Images, target: str
 ) -> Iterator[Measured]:
-    made = fitted(bench, name, request)
+    steps = made.model.generator.config.steps
     yield Measured(
-        row, f"{name}: minutes of fit, {request.config.steps} steps", made.seconds / 60, REPORTED,
+        row, f"{name}: minutes of fit, {steps} steps", made.seconds / 60, REPORTED,
         seconds=made.seconds, note=made.note,
     )  # fmt: skip
     yield from _quality(row, name, made.model, test, bench.seed)

@@ -12,60 +12,17 @@ from diffex.effects.intervals import wilson
 from diffex.evaluation.attributes.top import Pairs, Top, render_pairs, top_attribute
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.pictures import save_strip
+from diffex.evaluation.real_fits import real_model
 from diffex.evaluation.resampling import bootstrap
 from diffex.evaluation.rows import Measured
 from diffex.evaluation.sets import FKHR, open_fkhr
-from diffex.evaluation.stages import (
-    Fitted,
-    attribute_config,
-    explained,
-    fitted,
-    gate_words,
-    generator_config,
-)
+from diffex.evaluation.stages import attribute_config, explained, gate_words
 from diffex.explainers.naming import measure_like
-from diffex.generators.making import FitRequest
-from diffex.generators.model import Model
 from diffex.images import Images, sample
 from diffex.measurements import nucleus_channel, quantities
 from diffex.runs import Explanation
 
 PROTEIN = "FKHR"
-_QUICK_IMAGES = 240
-
-
-def fit_request(bench: Bench) -> FitRequest:
-    """Say what ``diffex fit`` is asked for on the training wells.
-
-    Parameters
-    ----------
-    bench : Bench
-        Data, seed, size of the run.
-
-    Returns
-    -------
-    FitRequest
-        Defaults; small in a quick run.
-    """
-    images = open_fkhr(bench.real(FKHR), "train")
-    chosen = sample(images, _QUICK_IMAGES, bench.seed) if bench.quick else images
-    return FitRequest(chosen, generator_config(bench, {}), black_box_steps=bench.size(None, 60))
-
-
-def fkhr_model(bench: Bench) -> Fitted:
-    """Fit the model that A2 to A6 and A13 share.
-
-    Parameters
-    ----------
-    bench : Bench
-        Data, seed, stages.
-
-    Returns
-    -------
-    Fitted
-        Cached.
-    """
-    return fitted(bench, "fkhr", fit_request(bench))
 
 
 def measure_fit(bench: Bench) -> Iterator[Measured]:
@@ -81,7 +38,7 @@ def measure_fit(bench: Bench) -> Iterator[Measured]:
     Measured
         A number each.
     """
-    made = fkhr_model(bench)
+    made = real_model(bench, FKHR)
     model = made.model
     yield Measured("A2", "minutes of fit", made.seconds / 60, "<= 40", seconds=made.seconds, note=made.note)
     held_out = min(256, len(model.record["held_out"]))
@@ -129,10 +86,10 @@ def measure_negative(bench: Bench) -> Iterator[Measured]:
 
 
 def _measure_target(bench: Bench, row: str, target: str, other: str, way: int) -> Iterator[Measured]:
-    model = fkhr_model(bench).model
+    model = real_model(bench, FKHR).model
     test = open_fkhr(bench.real(FKHR), "test")
     config = attribute_config(bench, target)
-    explanation = explained(bench, f"fkhr-{target}", test, model, config)
+    explanation = explained(bench, f"{FKHR}-{target}", test, model, config)
     cost = float(explanation.cost["seconds_total"])
     yield Measured(row, f"minutes of attributes, target {target}", cost / 60, "<= 2", seconds=cost)
     top = top_attribute(explanation)
@@ -307,23 +264,3 @@ def energy_share(energy: NDArray[np.float64], channel: int) -> float:
     """
     total = float(energy.sum())
     return float(energy[:, channel].sum() / total) if total > 0 else float("nan")
-
-
-def other_seed(bench: Bench, model: Model) -> FitRequest:
-    """Say what a second generator with another seed is asked for, with the same classifier.
-
-    Parameters
-    ----------
-    bench : Bench
-        Data, seed, size of the run.
-    model : Model
-        The first.
-
-    Returns
-    -------
-    FitRequest
-        Seed one higher.
-    """
-    request = fit_request(bench)
-    config = request.config.model_copy(update={"seed": bench.seed + 1})
-    return FitRequest(request.images, config, classifier=model.classifier)

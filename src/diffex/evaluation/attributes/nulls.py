@@ -17,7 +17,6 @@ from diffex.effects.arrays import FloatArray
 from diffex.effects.intervals import wilson
 from diffex.effects.nulls import random_directions
 from diffex.evaluation.attributes.chorus import blinkered
-from diffex.evaluation.attributes.fkhr import fkhr_model
 from diffex.evaluation.attributes.null_runs import (
     BANK,
     TESTED,
@@ -37,6 +36,7 @@ from diffex.evaluation.attributes.screens import (
 )
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.demo import SHIPPED_RULES, TARGET, shipped_model
+from diffex.evaluation.real_fits import real_model
 from diffex.evaluation.resampling import bootstrap_mean
 from diffex.evaluation.rows import Measured
 from diffex.evaluation.sets import FKHR, open_fkhr, planted
@@ -93,7 +93,7 @@ def measure_nulls_fkhr(bench: Bench) -> Iterator[Measured]:
     Measured
         A number each.
     """
-    model = fkhr_model(bench).model
+    model = real_model(bench, FKHR).model
     test = open_fkhr(bench.real(FKHR), "test")
     target = model.classifier.card.class_names.index("positive")
     runs = bench.size(50, 5)

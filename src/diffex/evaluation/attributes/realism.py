@@ -9,9 +9,9 @@ from torch import Tensor
 
 from diffex.editors import LatentEditor
 from diffex.effects.manifold import discriminate, image_statistics, radial_spectrum
-from diffex.evaluation.attributes.fkhr import fkhr_model
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.pictures import save_grid
+from diffex.evaluation.real_fits import real_model
 from diffex.evaluation.resampling import bootstrap
 from diffex.evaluation.rows import Measured
 from diffex.evaluation.sets import FKHR, open_fkhr
@@ -35,7 +35,7 @@ def measure_realism(bench: Bench) -> Iterator[Measured]:
     Measured
         A number each.
     """
-    model = fkhr_model(bench).model
+    model = real_model(bench, FKHR).model
     cells = sample(open_fkhr(bench.real(FKHR), "test"), bench.size(512, 64), bench.seed)
     x, sd = cells.read(), model.generator.pixels.sd
     real = image_statistics(x, sd)

@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffex.effects.intervals import split_half_reliability
-from diffex.evaluation.attributes.fkhr import fkhr_model, other_seed
 from diffex.evaluation.attributes.screens import concept_screen
 from diffex.evaluation.attributes.top import render_pairs, top_attribute
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.pictures import save_grid
+from diffex.evaluation.real_fits import fit_request, real_model
 from diffex.evaluation.resampling import bootstrap, cosine
 from diffex.evaluation.rows import Measured
 from diffex.evaluation.sets import FKHR, open_fkhr
 from diffex.evaluation.stages import attribute_config, explained, fitted
+from diffex.generators.making import FitRequest
 from diffex.generators.model import Model
 from diffex.images import Images, sample
 
@@ -35,8 +36,8 @@ def measure_stability(bench: Bench) -> Iterator[Measured]:
     Measured
         A number each.
     """
-    first = fkhr_model(bench).model
-    models = (first, fitted(bench, "fkhr-other-seed", other_seed(bench, first)).model)
+    first = real_model(bench, FKHR).model
+    models = (first, fitted(bench, "fkhr-other-seed", _other_seed(bench, first)).model)
     test = open_fkhr(bench.real(FKHR), "test")
     yield _cosine_of_maps(bench, models, test)
     for name, model in zip(("first", "second"), models, strict=True):
@@ -50,6 +51,13 @@ def measure_stability(bench: Bench) -> Iterator[Measured]:
             "A5", f"split-half reliability, {name} generator", float(np.median(values)), ">= 0.9",
             float(low), float(high), note=note,
         )  # fmt: skip
+
+
+def _other_seed(bench: Bench, model: Model) -> FitRequest:
+    """Ask for a second generator with another seed, and the same classifier."""
+    request = fit_request(bench, FKHR)
+    config = request.config.model_copy(update={"seed": bench.seed + 1})
+    return FitRequest(request.images, config, classifier=model.classifier)
 
 
 def reliabilities(effects: NDArray[np.float64], seed: int, splits: int = _SPLITS) -> NDArray[np.float64]:
@@ -99,7 +107,7 @@ def signed_maps(
         In units of the channels' spread; None where no attribute is significant.
     """
     config = attribute_config(bench, _TARGET)
-    top = top_attribute(explained(bench, f"fkhr-{_TARGET}", explanation_of, model, config))
+    top = top_attribute(explained(bench, f"{FKHR}-{_TARGET}", explanation_of, model, config))
     if top is None:
         return None
     target = model.classifier.card.class_names.index(_TARGET)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from diffex.effects.arrays import FloatArray, IntArray
 from diffex.effects.replication import replication_units
-from diffex.evaluation.attributes.fkhr import fkhr_model
 from diffex.evaluation.attributes.top import top_attribute
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.biology.cells import RATIO, fkhr_table
+from diffex.evaluation.real_fits import real_model
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.sets import FKHR, open_fkhr, open_fkhr_doses
 from diffex.evaluation.stages import attribute_config, explained
@@ -72,9 +72,9 @@ def measure_dose_attribute(bench: Bench) -> Iterator[Measured]:
         Beside the ratio's.
     """
     folder = bench.real(FKHR)
-    model = fkhr_model(bench).model
+    model = real_model(bench, FKHR).model
     run = explained(
-        bench, f"fkhr-{_TARGET}", open_fkhr(folder, "test"), model, attribute_config(bench, _TARGET)
+        bench, f"{FKHR}-{_TARGET}", open_fkhr(folder, "test"), model, attribute_config(bench, _TARGET)
     )
     cells = open_fkhr_doses(folder)
     table = _wortmannin(fkhr_table(folder)).set_index("file").loc[list(cells.ids)]

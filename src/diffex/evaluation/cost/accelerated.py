@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import torch
 
-from diffex.evaluation.attributes.fkhr import fkhr_model
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.cost.command import explained_apart, size_words
 from diffex.evaluation.cost.fits import fit_rows
+from diffex.evaluation.real_fits import real_model
 from diffex.evaluation.rows import REPORTED, Measured
+from diffex.evaluation.sets import FKHR
 
 
 def measure_fit_there(bench: Bench) -> Iterator[Measured]:
@@ -25,7 +26,9 @@ def measure_fit_there(bench: Bench) -> Iterator[Measured]:
         Minutes and gates; on another device, that they were not measured.
     """
     if bench.device.type == "cuda":
-        yield from fit_rows([fkhr_model(bench)], "C9", "<= 10", torch.cuda.get_device_name(bench.device))
+        yield from fit_rows(
+            [real_model(bench, FKHR)], "C9", "<= 10", torch.cuda.get_device_name(bench.device)
+        )
     else:
         yield _absent("minutes of fit to passed gates", bench)
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from diffex.evaluation.attributes.fkhr import fkhr_model
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.cost.command import cores
+from diffex.evaluation.real_fits import real_model
 from diffex.evaluation.rows import Measured
+from diffex.evaluation.sets import FKHR
 from diffex.evaluation.stages import Fitted
 
 
@@ -26,7 +27,8 @@ def measure_fits(bench: Bench) -> Iterator[Measured]:
         Median minutes, and fits whose gates all passed.
     """
     seeds = range(bench.seed, bench.seed + bench.size(3, 1))
-    yield from fit_rows([fkhr_model(replace(bench, seed=seed)) for seed in seeds], "C7", "<= 20", cores())
+    made = [real_model(replace(bench, seed=seed), FKHR) for seed in seeds]
+    yield from fit_rows(made, "C7", "<= 20", cores())
 
 
 def fit_rows(made: list[Fitted], row: str, target: str, where: str) -> Iterator[Measured]:

@@ -1,4 +1,4 @@
-"""Where edits change images: the map of our explanation, and of any other that moves codes."""
+"""Where edits change images, or what of the change the classifier answers to."""
 
 from dataclasses import dataclass
 from typing import final
@@ -11,12 +11,16 @@ from diffex.base.errors import InputError
 from diffex.editors import LatentEditor
 from diffex.effects.arrays import FloatArray
 from diffex.evaluation.peers.counted import Counted
+from diffex.evaluation.peers.library import captum_methods
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class EditMaps:
     """Absolute change from null edit to edit, summed over directions with the effect as weight.
+
+    With `path` the change is what each pixel of it adds to the change of the margin: integrated gradients
+    with the null edit as baseline. What an edit changes that the classifier does not look at, goes.
 
     Parameters
     ----------
@@ -28,12 +32,20 @@ class EditMaps:
         Calibrated and signed.
     weights : ndarray, shape (k,)
         Effect of each; its absolute value counts. No direction at all gives a map of zeros.
+    path : int, default 0
+        Gradients along the straight line from null edit to edit; 0 maps the change itself, in the standard
+        deviations of each channel.
+
+    References
+    ----------
+    Sundararajan, Taly & Yan 2017, "Axiomatic attribution for deep networks".
     """
 
     name: str
     editor: LatentEditor
     directions: FloatArray
     weights: FloatArray
+    path: int = 0
 
     def __post_init__(self) -> None:
         """Check the lengths."""
@@ -43,14 +55,21 @@ class EditMaps:
             )
 
     def maps(self, classifier: Counted, x: Tensor, target: int) -> Tensor:
-        """Explain images, ``(n, c, h, w)``, each channel in its standard deviations; see `Peer`."""
-        del classifier, target
+        """Explain images, ``(n, c, h, w)``; see `Peer`."""
         inversion = self.editor.invert(x, tuple(f"map-{i}" for i in range(len(x))))
         plain, total = self.editor.null(inversion), torch.zeros_like(x)
+        sd = torch.tensor(self.editor.generator.pixels.sd).view(-1, 1, 1)
         for direction, weight in zip(self.directions, np.abs(self.weights), strict=True):
             step = torch.from_numpy(direction).to(inversion.codes)
-            total += float(weight) * (self.editor.render(inversion, inversion.codes + step) - plain).abs()
-        return (total / torch.tensor(self.editor.generator.pixels.sd).view(-1, 1, 1)).cpu()
+            edit = self.editor.render(inversion, inversion.codes + step)
+            change = self._answered(classifier, plain, edit, target) if self.path else (edit - plain) / sd
+            total += float(weight) * change.abs()
+        return total.cpu()
+
+    def _answered(self, classifier: Counted, plain: Tensor, edit: Tensor, target: int) -> Tensor:
+        method = captum_methods().IntegratedGradients(lambda z: classifier.margins(z, target))
+        found: Tensor = method.attribute(edit.requires_grad_(True), baselines=plain, n_steps=self.path)
+        return found.detach().float()
 
     @property
     def evaluations(self) -> int:

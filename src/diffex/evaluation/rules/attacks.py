@@ -4,21 +4,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from diffex.base.ledger import CostLedger
-from diffex.evaluation.attributes.fkhr import fkhr_model
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.pictures import save_grid
+from diffex.evaluation.real_fits import real_model
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.rules.measured import found_rules
 from diffex.evaluation.rules.subjects import sides, subject, the_classifier
 from diffex.evaluation.sets import FKHR, NUCLEI
-from diffex.evaluation.stages import fitted, generator_config
 from diffex.explainers.preparing import shape_channel
 from diffex.explainers.rules.attack_run import move_factors
 from diffex.explainers.rules.attacking import Target, attack_pixels, sparse_network
 from diffex.explainers.rules.config import RuleConfig
 from diffex.explainers.rules.factors import pixel_reader
 from diffex.explainers.rules.seeing import see
-from diffex.generators.making import FitRequest
 from diffex.generators.model import Model
 from diffex.images import sample
 from diffex.rules.attacks.library import Effort
@@ -26,7 +24,6 @@ from diffex.rules.discovery import discover
 from diffex.rules.rule_set import RuleSet
 
 _IMAGES, _QUERIES, _TWIN_STEPS = 96, 200, 400
-_NUCLEI_FIT: dict[str, Any] = {"latents": 32, "widths": (32, 64, 96), "steps": 400, "lr": 1e-3}
 YARDSTICKS = {FKHR: ("log2_nucleus_ring_fkhr", "positive"), NUCLEI: ("eccentricity", "round")}
 """What tells the class of a picture by itself, and the class whose rule is flipped."""
 
@@ -105,18 +102,9 @@ def measure_moves(name: str) -> Callable[[Bench], Iterator[Measured]]:
     """
 
     def run(bench: Bench) -> Iterator[Measured]:
-        model = fkhr_model(bench).model if name == FKHR else _nuclei_model(bench)
-        yield from moved_rows(bench, name, model)
+        yield from moved_rows(bench, name, real_model(bench, name).model)
 
     return run
-
-
-def _nuclei_model(bench: Bench) -> Model:
-    """Fit with the settings of the quick preset: minutes, and gates may fail."""
-    images = sides(bench, NUCLEI)[0]
-    chosen = sample(images, 240, bench.seed) if bench.quick else images
-    request = FitRequest(chosen, generator_config(bench, _NUCLEI_FIT), black_box_steps=bench.size(None, 60))
-    return fitted(bench, "nuclei", request).model
 
 
 def moved_rows(bench: Bench, name: str, model: Model) -> Iterator[Measured]:

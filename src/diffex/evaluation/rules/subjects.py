@@ -15,7 +15,8 @@ from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import Judge, margin_of
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.demo import demo_cells, shipped_model
-from diffex.evaluation.sets import FKHR, JURKAT, NUCLEI, open_fkhr, open_jurkat_states, open_nuclei
+from diffex.evaluation.real_fits import real_side
+from diffex.evaluation.sets import JURKAT, open_jurkat_states
 from diffex.evaluation.stages import black_box
 from diffex.explainers.preparing import shape_channel
 from diffex.explainers.rules.factors import measured_factors
@@ -23,7 +24,6 @@ from diffex.images import Images
 from diffex.rules.factors import Factors
 from diffex.rules.fidelity import balanced
 
-_OPEN = {FKHR: open_fkhr, NUCLEI: open_nuclei, JURKAT: open_jurkat_states}
 PLANTED = {"planted linear": "linear", "planted interaction": "interaction"}
 
 
@@ -119,7 +119,10 @@ def sides(bench: Bench, name: str) -> tuple[Images, Images]:
             demo_cells(PLANTED[name], bench.seed + 1000 * side, counts[side]) for side in range(2)
         )
     else:
-        first, second = (_OPEN[name](bench.real(name), split) for split in ("train", "test"))
+        first, second = (
+            open_jurkat_states(bench.real(name), split) if name == JURKAT else real_side(bench, name, split)
+            for split in ("train", "test")
+        )
     return first, second
 
 

@@ -26,10 +26,13 @@ DEPTH = 2
 """Network evaluations per rendered image of a map."""
 
 _TOP = 5
+_PATH = 8
 
 
 def edit_maps(label: str, generator: DiffusionAutoencoder, pool: Pool, looked: Looked, seed: int) -> EditMaps:
     """Make the class-level map of an explanation: its first five edits, weighted by effect.
+
+    Ours tells what of each edit the classifier answers to; those of peers, as published, what it changes.
 
     Parameters
     ----------
@@ -52,11 +55,12 @@ def edit_maps(label: str, generator: DiffusionAutoencoder, pool: Pool, looked: L
     signs = 1.0 - 2.0 * (looked.columns[:_TOP] % 2)
     chosen = [pool.concepts[k].direction.double().numpy() for k in looked.columns[:_TOP] // 2]
     directions = signs[:, None] * np.stack(chosen) if chosen else np.zeros((0, generator.latents))
-    return EditMaps(label, LatentEditor(generator, "fresh", DEPTH, seed), directions, looked.weights[:_TOP])
+    editor = LatentEditor(generator, "fresh", DEPTH, seed)
+    return EditMaps(label, editor, directions, looked.weights[:_TOP], _PATH if label == OURS else 0)
 
 
 def explained_maps(explanation: Explanation, generator: DiffusionAutoencoder, seed: int) -> EditMaps:
-    """Make the class-level map of a finished explanation: its first five significant attributes.
+    """Make the class-level map of a finished explanation: its first five attributes, significant or not.
 
     Parameters
     ----------
@@ -70,15 +74,14 @@ def explained_maps(explanation: Explanation, generator: DiffusionAutoencoder, se
     Returns
     -------
     EditMaps
-        Without directions where nothing was significant.
+        Of what the classifier answers to.
     """
-    table = explanation.effects
-    good = table[table["significant"] & (table["kind"] != "random")].drop_duplicates("concept").head(_TOP)
+    table = explanation.effects[explanation.effects["kind"] != "random"]
+    good = table.sort_values("rank", kind="stable").drop_duplicates("concept").head(_TOP)
     pairs = zip(good["concept"], good["sign"], strict=True)
-    chosen = [sign * explanation.directions[name].double().numpy() for name, sign in pairs]
-    directions = np.stack(chosen) if chosen else np.zeros((0, generator.latents))
+    directions = np.stack([sign * explanation.directions[name].double().numpy() for name, sign in pairs])
     editor = LatentEditor(generator, "fresh", DEPTH, seed)
-    return EditMaps(OURS, editor, directions, good["effect"].to_numpy(dtype=np.float64))
+    return EditMaps(OURS, editor, directions, good["effect"].to_numpy(dtype=np.float64), _PATH)
 
 
 def peer_maps(
@@ -112,7 +115,7 @@ def peer_maps(
     Returns
     -------
     (dict of str to ndarray of shape (n, h, w), dict of str to int)
-        Maps summed over channels, and evaluations of the classifier per image (for edits: of the generator).
+        Maps summed over channels, and evaluations per image, of the classifier and of the generator.
     """
     saliency = SALIENCY if classifier.differentiable else ()
     peers: list[Peer] = [*edits.values(), *saliency, *BASELINES]
@@ -134,9 +137,8 @@ def _asked(
     for peer in peers:
         asked = Counted(classifier, images.value_range)
         maps[peer.name] = torch.from_numpy(summed(peer.maps(asked, x, target))).float()
-        cost[peer.name] = (
-            peer.evaluations if isinstance(peer, EditMaps) else round(asked.evaluations / len(images))
-        )
+        rendered = peer.evaluations if isinstance(peer, EditMaps) else 0
+        cost[peer.name] = rendered + round(asked.evaluations / len(images))
     return maps, cost
 
 

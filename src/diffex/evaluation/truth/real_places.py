@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from scipy import ndimage
@@ -12,31 +12,27 @@ from diffex.evaluation.bench import Bench
 from diffex.evaluation.localisation import localise
 from diffex.evaluation.peers import BASELINES
 from diffex.evaluation.peers.random_map import RandomMap
+from diffex.evaluation.real_fits import real_model, real_side
 from diffex.evaluation.resampling import bootstrap_mean
 from diffex.evaluation.rows import REPORTED, Measured
-from diffex.evaluation.sets import BCCD, FKHR, NUCLEI, open_bccd, open_fkhr, open_nuclei
-from diffex.evaluation.stages import attribute_config, explained, explained_content, fitted
+from diffex.evaluation.sets import BCCD, FKHR, NUCLEI
+from diffex.evaluation.stages import attribute_config, explained, explained_content
 from diffex.evaluation.truth.explainers import OURS
 from diffex.evaluation.truth.mapping import explained_maps, peer_maps
-from diffex.generators.making import FitRequest
-from diffex.generators.presets import load_preset
 from diffex.images import Images, sample
 from diffex.measurements.segmentation import ring, ring_width
 
 _BAND = 2
 _MARGIN = 0.05
-_TINY: dict[str, Any] = {"steps": 12, "latents": 8, "widths": (16, 32), "batch_size": 12}
 
 
 @final
 @dataclass(frozen=True)
 class Place:
-    """A real set and where its classes are known to differ.
+    """Where the classes of a real set are known to differ.
 
     Parameters
     ----------
-    read : callable
-        Opens ``train`` or ``test``.
     target : str
         The class explained.
     masks : callable
@@ -45,7 +41,6 @@ class Place:
         For the row.
     """
 
-    read: Callable[[Bench, str], Images]
     target: str
     masks: Callable[[Images], BoolArray]
     words: str
@@ -111,11 +106,9 @@ def boxes(images: Images) -> BoolArray:
 
 
 _PLACES = {
-    FKHR: Place(lambda b, s: open_fkhr(b.real(FKHR), s), "positive", nucleus_and_ring, "nucleus and ring"),
-    BCCD: Place(lambda b, s: open_bccd(b.real(BCCD), s), "wbc", boxes, "annotated box"),
-    NUCLEI: Place(
-        lambda b, s: open_nuclei(b.real(NUCLEI), s), "elongated", border_band, "border of the nucleus"
-    ),
+    FKHR: Place("positive", nucleus_and_ring, "nucleus and ring"),
+    BCCD: Place("wbc", boxes, "annotated box"),
+    NUCLEI: Place("elongated", border_band, "border of the nucleus"),
 }
 
 
@@ -130,7 +123,7 @@ def measure_real_places(name: str) -> Callable[[Bench], Iterator[Measured]]:
     Returns
     -------
     callable
-        Fits black box and generator with the quick preset, explains, maps, yields what came out.
+        Explains the model of `real_model`, maps, yields what came out.
     """
 
     def run(bench: Bench) -> Iterator[Measured]:
@@ -140,14 +133,9 @@ def measure_real_places(name: str) -> Callable[[Bench], Iterator[Measured]]:
 
 
 def _measured(bench: Bench, name: str, place: Place) -> Iterator[Measured]:
-    train, test = place.read(bench, "train"), place.read(bench, "test")
-    config = load_preset("quick").model_copy(update={"seed": bench.seed} | (_TINY if bench.quick else {}))
-    chosen = sample(train, 120, bench.seed) if bench.quick else train
-    model = fitted(
-        bench, f"truth-{name}", FitRequest(chosen, config, black_box_steps=bench.size(None, 20))
-    ).model
-    settings = attribute_config(bench, place.target, 128)
-    explanation = explained(bench, f"truth-{name}", test, model, settings)
+    test, model = real_side(bench, name, "test"), real_model(bench, name).model
+    settings = attribute_config(bench, place.target)
+    explanation = explained(bench, f"{name}-{place.target}", test, model, settings)
     cells = sample(test, bench.size(32, 6), bench.seed)
     masks = place.masks(cells)
     ours = explained_maps(explanation, model.generator, bench.seed)
@@ -160,7 +148,8 @@ def _measured(bench: Bench, name: str, place: Place) -> Iterator[Measured]:
         for peer, one in maps.items()
     }
     failed = [gate.words for gate in model.gates if not gate.passed]
-    said = f"{len(ours.directions)} significant attributes" + (
+    count = explanation.effects.loc[explanation.effects["significant"], "concept"].nunique()
+    said = f"{len(ours.directions)} attributes, {count} significant" + (
         "; gates missed: " + ", ".join(failed) if failed else ""
     )
     what = f"{name}, mass accuracy on {place.words}"
