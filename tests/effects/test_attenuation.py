@@ -1,4 +1,4 @@
-"""What renders show of differences between images is found, and changes are divided by it."""
+"""What renders show of differences between images is found, and nothing is told without grounds."""
 
 import numpy as np
 import pytest
@@ -7,34 +7,41 @@ from diffex.base.errors import InputError
 from diffex.effects.attenuation import shown
 
 
-def images(count: int = 400) -> np.ndarray:
-    return np.random.default_rng(0).normal([5.0, 100.0, 1.0, 3.0], [1.0, 10.0, 0.5, 1.0], (count, 4))
-
-
-def renders(x: np.ndarray) -> np.ndarray:
-    """A faithful measurement, one that fades, one followed loosely, one that renders do not vary in."""
-    noise = np.random.default_rng(1).normal(size=x.shape)
-    faded, loose = 0.7 * x[:, 1] + 40 + 2 * noise[:, 1], x[:, 2] + 0.4 * noise[:, 2]
-    return np.stack([x[:, 0], faded, loose, np.ones(len(x))], axis=1)
+def drawn(count: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes, images, renders: a faithful measurement, a fading one, one half unknown to codes, pure noise."""
+    random = np.random.default_rng(seed)
+    codes = random.normal(size=(count, 8))
+    known = codes[:, :4]
+    alone, anew = random.normal(size=(2, count, 4)) * [0.05, 0.05, 1.0, 5.0]
+    images = known + alone
+    return codes, images, known * [1.0, 0.7, 0.9, 0.0] + anew
 
 
 def test_the_share_that_renders_show_is_found() -> None:
-    found = shown(images(), renders(images()))
-    assert found.share[:2] == pytest.approx([1.0, 0.7], abs=0.05)
-    assert np.isnan(found.share[2:]).all() and np.isnan(found.error[2:]).all()
+    codes, images, renders = drawn()
+    found = shown(images, renders, codes)
+    assert found.share[:3] == pytest.approx([1.0, 0.7, 0.9], abs=0.1)
+    slope = (images[:, 2] * renders[:, 2]).sum() / (images[:, 2] ** 2).sum()
+    assert slope < 0.6, "a plain regression counts what codes do not know"
+    assert np.isnan(found.share[3]) and np.isnan(found.error[3])
 
 
 def test_its_error_is_that_of_repeated_samples() -> None:
-    x = np.random.default_rng(2).normal(size=(4000, 1))
-    y = 0.8 * x + 0.2 * np.random.default_rng(3).normal(size=x.shape)
-    shares = [shown(a, b).share[0] for a, b in zip(x.reshape(80, 50, 1), y.reshape(80, 50, 1), strict=True)]
-    assert np.std(shares) == pytest.approx(shown(x[:50], y[:50]).error[0], rel=0.3)
+    parts = [drawn(64, seed) for seed in range(60)]
+    found = [shown(images, renders, codes) for codes, images, renders in parts]
+    shares = np.array([one.share[:2] for one in found])
+    assert shares.std(axis=0) == pytest.approx(np.mean([one.error[:2] for one in found], axis=0), rel=0.35)
 
 
-def test_few_images_tell_nothing() -> None:
-    assert np.isnan(shown(images(15), images(15)).share).all()
+def test_few_images_and_constant_measurements_tell_nothing() -> None:
+    codes, images, renders = drawn(31)
+    assert np.isnan(shown(images, renders, codes).share).all()
+    assert np.isnan(shown(np.ones((40, 1)), np.ones((40, 1)), np.eye(40)).share).all()
 
 
 def test_other_images_are_refused() -> None:
-    with pytest.raises(InputError, match="measure the same images"):
-        shown(images(20), images(21))
+    codes, images, renders = drawn(40)
+    with pytest.raises(InputError, match="give the same images"):
+        shown(images, renders[1:], codes)
+    with pytest.raises(InputError, match="give the same images"):
+        shown(images, renders, codes[1:])

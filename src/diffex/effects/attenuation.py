@@ -5,12 +5,18 @@ from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from diffex.base.errors import InputError
 from diffex.effects.arrays import FloatArray, finite
 
-_FEWEST = 16
-_FAITHFUL = 0.9
+_FEWEST = 32
+_KNOWN = 0.5
+_FOLDS = 8
+_RIDGES = np.logspace(-1, 4, 12)
 
 
 @final
@@ -30,24 +36,25 @@ class Shown:
     error: FloatArray
 
 
-def shown(original: ArrayLike, null: ArrayLike) -> Shown:
-    """Regress the measurements of null edits on those of the images themselves.
+def shown(original: ArrayLike, null: ArrayLike, codes: ArrayLike) -> Shown:
+    """Regress the measurements of null edits on what codes tell of those of the images themselves.
 
-    A generator that renders an image again draws fine grains fainter and moves small spots, so that images
-    which differ by 1 differ by less in their renders, and an edit of 1 shows less than 1. The slope says how
-    much less. It holds for edits that move a measurement as images differ in it.
+    A generator that renders an image again draws fine grains fainter, so that images which differ by 1 differ
+    by less in their renders, and an edit of 1 shows less than 1. The slope says how much less. A plain
+    regression would also count what no code knows, such as the place of each spot, and which edits do not
+    lose; the codes' own prediction of each measurement (ridge, of images left out) serves as an instrument.
 
     Parameters
     ----------
     original, null : array_like, shape (n, m)
         Measurements of the same images, and of their null edits.
+    codes : array_like, shape (n, d)
+        Of these images.
 
     Returns
     -------
     Shown
-        Not told for fewer than 16 images, where a measurement does not vary, or where renders follow images
-        loosely (correlation below 0.9): then the slope is lowered by what the code does not know of single
-        images, such as the place of each spot, and edits are not.
+        Not told for fewer than 32 images, and where codes do not tell a measurement (correlation below 0.5).
 
     Raises
     ------
@@ -56,23 +63,30 @@ def shown(original: ArrayLike, null: ArrayLike) -> Shown:
 
     References
     ----------
-    Fuller 1987, Measurement Error Models (attenuation).
+    Fuller 1987, Measurement Error Models (attenuation; instrumental variables).
 
     Examples
     --------
-    >>> images = np.linspace(0, 1, 20)[:, None]
-    >>> shown(images, 0.8 * images + 0.1).share.round(3)
+    >>> images = np.linspace(0, 1, 40)[:, None]
+    >>> shown(images, 0.8 * images + 0.1, images[::-1]).share.round(3)
     array([0.8])
     """
-    x, y = finite(original, "original", 2), finite(null, "null", 2)
-    if x.shape != y.shape:
-        raise InputError(f"null got shape {y.shape}, expected {x.shape}: measure the same images.")
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    varied, count = (x**2).sum(axis=0), len(x)
+    x, y, z = finite(original, "original", 2), finite(null, "null", 2), finite(codes, "codes", 2)
+    if x.shape != y.shape or len(z) != len(x):
+        raise InputError(
+            f"null got shape {y.shape} and codes {z.shape}, expected {x.shape} and as many codes: give the "
+            "same images."
+        )
+    if len(x) < _FEWEST:
+        return Shown(*(np.full(x.shape[1], np.nan),) * 2)
+    ridge = make_pipeline(StandardScaler(), RidgeCV(_RIDGES, alpha_per_target=True))
+    told = np.asarray(cross_val_predict(ridge, z, x, cv=KFold(_FOLDS, shuffle=True, random_state=0)))
+    x, y, told = (one - one.mean(axis=0) for one in (x, y, told.reshape(x.shape)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = (x * y).sum(axis=0) / varied
-        left = ((y - share * x) ** 2).sum(axis=0)
-        error = np.sqrt(left / max(count - 2, 1) / varied)
-        follows = share * np.sqrt(varied / (y**2).sum(axis=0)) >= _FAITHFUL
-    told = follows & (count >= _FEWEST)
-    return Shown(np.where(told, share, np.nan), np.where(told, error, np.nan))
+        along = (told * x).sum(axis=0)
+        share = (told * y).sum(axis=0) / along
+        left = ((y - share * x) ** 2).mean(axis=0)
+        error = np.sqrt(left * (told**2).sum(axis=0)) / along
+        known = along / np.sqrt((told**2).sum(axis=0) * (x**2).sum(axis=0)) >= _KNOWN
+    known &= share >= _KNOWN
+    return Shown(np.where(known, share, np.nan), np.where(known, error, np.nan))

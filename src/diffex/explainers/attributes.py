@@ -205,7 +205,7 @@ def _measure(
 
     original = measure_like(images, prepared.x[rows], rows, prepared.shape_channel)
     null = tabulated(editor.null(verifier.inversion))
-    renders = shown(original, null)
+    renders = shown(original, null, verifier.inversion.codes.double().cpu().numpy())
     spread = prepared.evidence.measured.std(axis=0).to_numpy()
     tables, leaks = [], {}
     for v in verified:

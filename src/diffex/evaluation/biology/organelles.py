@@ -248,7 +248,7 @@ def covers(pairs: Pairs, quantity: str, repeats: int, seed: int) -> FloatArray:
 def rendered_biases(bench: Bench) -> dict[str, tuple[tuple[float, float, float], float, float]]:
     """Edit codes along the mean step of exact edits of other cells, render, measure, compare.
 
-    As the product does, changes are divided by what renders show of differences between cells.
+    As the product does, changes are divided by what renders show of differences between cells (`shown`).
 
     Parameters
     ----------
@@ -273,29 +273,25 @@ def rendered_biases(bench: Bench) -> dict[str, tuple[tuple[float, float, float],
         exact = cells.render(moved(cells, factors, factor, 1), seeds)
         step = mean_step(generator, x[:learnt], exact[:learnt])
         edit = editor.edit(inversion, Concept(factor, "exact", factor, step), 1.0)
-        told = np.stack(
-            [
-                table[wanted.quantity].to_numpy(dtype=np.float64)
-                for table in (before, null, _measured(exact[learnt:], masks), _measured(edit, masks))
-            ]
-        )
-        found[factor] = _bias(told)
+        after = (_measured(exact[learnt:], masks), _measured(edit, masks))
+        told = [table[wanted.quantity].to_numpy(dtype=np.float64) for table in (before, null, *after)]
+        found[factor] = _bias(np.stack(told), inversion.codes.double().cpu().numpy())
     return found
 
 
-def _bias(values: FloatArray) -> tuple[tuple[float, float, float], float, float]:
+def _bias(values: FloatArray, codes: FloatArray) -> tuple[tuple[float, float, float], float, float]:
     """From cells, null edits, exact edits and rendered edits, ``(4, n)``: bias, share shown, bare bias."""
-
-    def share(rows: IntArray) -> float:
-        told = float(shown(values[0, rows, None], values[1, rows, None]).share[0])
-        return 1.0 if np.isnan(told) else told
+    renders = shown(values[0, :, None], values[1, :, None], codes)
+    share = 1.0 if np.isnan(renders.share[0]) else float(renders.share[0])
+    error = float(np.nan_to_num(renders.error[0]) / share)
 
     def bare(rows: IntArray) -> float:
         return float((values[3, rows] - values[1, rows]).mean() / (values[2, rows] - values[0, rows]).mean())
 
-    every = np.arange(values.shape[1])
-    bias = bootstrap(values.shape[1], lambda rows: bare(rows) / share(rows) - 1, seed=0)
-    return bias, share(every), bare(every) - 1
+    value, low, high = bootstrap(values.shape[1], bare, seed=0)
+    reach = [np.hypot(end - value, 1.96 * error * value) for end in (low, high)]
+    bias = ((value - reach[0]) / share - 1, (value + reach[1]) / share - 1)
+    return (value / share - 1, *bias), share, value - 1
 
 
 def _measured(pixels: Tensor, masks: Tensor) -> pd.DataFrame:
