@@ -3,6 +3,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,6 +44,14 @@ def test_says_everything(report, explanation):
         assert re.sub(r"\s+", " ", words) in text, words
     assert "Rings on grey ground" in text
     assert "failed" not in text and "nan" not in text.lower().split()
+
+
+def test_says_what_changes_were_divided_by(report, explanation):
+    said = "Changes are divided by what renders show"
+    assert said not in report(explanation).text, "a run that divided nothing"
+    shares = np.resize([0.82, np.nan, 0.97], len(explanation.measured))
+    text = report(replace(explanation, measured=explanation.measured.assign(rendered=shares))).text
+    assert said in text and re.search(r"images \(82\W97\W%\)", text)
 
 
 def test_answer_comes_before_the_table_before_the_pictures(report, explanation):

@@ -213,7 +213,7 @@ def _rendered(table: pd.DataFrame) -> str:
         return ""
     shares = table["rendered"].dropna()
     ends = span(number(100 * shares.min(), 0), percent(shares.max()))
-    return f"Changes are divided by the share of differences between images that renders show ({ends})."
+    return f"Changes are divided by what renders show of differences between images ({ends})."
 
 
 def _quantity(row: dict[Any, Any]) -> Measured:
