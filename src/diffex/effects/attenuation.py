@@ -35,6 +35,28 @@ class Shown:
     share: FloatArray
     error: FloatArray
 
+    @classmethod
+    def untold(cls, count: int) -> "Shown":
+        """Nothing is known of `count` measurements."""
+        return cls(*(np.full(count, np.nan),) * 2)
+
+    def whole(self, change: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Divide changes by the share where it is told.
+
+        Parameters
+        ----------
+        change : ndarray, shape (m,)
+            Of every measurement, as rendered.
+
+        Returns
+        -------
+        (ndarray, ndarray, ndarray), shape (m,) each
+            What was divided by, the whole change, and the standard error that the share's own adds to it.
+        """
+        share = np.where(np.isnan(self.share), 1.0, self.share)
+        whole = change / share
+        return share, whole, np.abs(whole) * np.nan_to_num(self.error) / share
+
 
 def shown(original: ArrayLike, null: ArrayLike, codes: ArrayLike) -> Shown:
     """Regress the measurements of null edits on what codes tell of those of the images themselves.
@@ -78,7 +100,7 @@ def shown(original: ArrayLike, null: ArrayLike, codes: ArrayLike) -> Shown:
             "same images."
         )
     if len(x) < _FEWEST:
-        return Shown(*(np.full(x.shape[1], np.nan),) * 2)
+        return Shown.untold(x.shape[1])
     ridge = make_pipeline(StandardScaler(), RidgeCV(_RIDGES, alpha_per_target=True))
     told = np.asarray(cross_val_predict(ridge, z, x, cv=KFold(_FOLDS, shuffle=True, random_state=0)))
     x, y, told = (one - one.mean(axis=0) for one in (x, y, told.reshape(x.shape)))

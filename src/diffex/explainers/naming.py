@@ -104,10 +104,9 @@ def change_rows(
         A row per quantity; ``rendered`` is the share that changes were divided by.
     """
     intervals = mean_intervals((after - before).to_numpy(dtype=np.float64), groups)
-    told = Shown(*(np.full(len(quantities), np.nan),) * 2) if renders is None else renders
-    share, error = np.where(np.isnan(told.share), 1.0, told.share), np.nan_to_num(told.error)
-    change = intervals.value / share
-    reach = np.hypot(intervals.high - intervals.value, change * error) / share
+    told = renders or Shown.untold(len(quantities))
+    share, change, error = told.whole(intervals.value)
+    reach = np.hypot((intervals.high - intervals.value) / share, error)
     rows = []
     for j, quantity in enumerate(quantities):
         start = float(before.iloc[:, j].mean())
@@ -184,20 +183,15 @@ def _stained_elsewhere(measured: pd.DataFrame) -> set[str]:
     ends = dict(
         zip(measured["quantity"], measured[["before", "after"]].to_numpy(dtype=np.float64), strict=True)
     )
-    by_channel: dict[str, list[str]] = {}
-    for name in ends:
-        channel = read_in_object(name)
-        if channel is not None:
-            by_channel.setdefault(channel, []).append(name)
-    found: set[str] = set()
-    for channel, names in by_channel.items():
-        own = next((name for name in names if name.endswith(f"_mean_{channel}")), "")
-        places = [own, f"ring_mean_{channel}", f"background_mean_{channel}"]
-        if all(place in ends for place in places):
-            here, around, ground = (ends[place] for place in places)
-            if (np.abs(here - ground) < np.abs(around - ground)).all():
-                found |= set(names)
-    return found
+    channels = {name: read_in_object(name) for name in ends}
+    away = set()
+    for name, channel in channels.items():
+        places = (f"ring_mean_{channel}", f"background_mean_{channel}")
+        if name.endswith(f"_mean_{channel}") and all(place in ends for place in places):
+            around, ground = (ends[place] for place in places)
+            if (np.abs(ends[name] - ground) < np.abs(around - ground)).all():
+                away.add(channel)
+    return {name for name, channel in channels.items() if channel in away}
 
 
 def phrase(row: dict[Any, Any]) -> str:

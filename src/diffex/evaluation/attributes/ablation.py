@@ -11,8 +11,9 @@ from diffex.base.files import read_json, write_json, write_text
 from diffex.classifiers import Classifier
 from diffex.editors import LatentEditor
 from diffex.evaluation.bench import FIT_ROOMS, Bench, code_hash
+from diffex.evaluation.real_fits import real_side
 from diffex.evaluation.rows import REPORTED, Measured
-from diffex.evaluation.sets import FKHR, open_fkhr
+from diffex.evaluation.sets import FKHR
 from diffex.evaluation.stages import black_box, gate_words, generator_config
 from diffex.generators import DiffusionAutoencoder, GeneratorConfig, fit_generator, measure_gates
 from diffex.generators.presets import load_preset
@@ -51,7 +52,7 @@ def measure_ablation(bench: Bench) -> Iterator[Measured]:
     Measured
         Some numbers per variant.
     """
-    images = open_fkhr(bench.real(FKHR), "train")
+    images = real_side(bench, FKHR, "train")
     images = sample(images, 240, bench.seed) if bench.quick else images
     classifier = black_box(bench, "fkhr-classifier", images, steps=bench.size(None, 30))
     fitting, held_out = split_by_group(images, 0.15, bench.seed)

@@ -12,10 +12,10 @@ from diffex.effects.intervals import wilson
 from diffex.evaluation.attributes.top import Pairs, Top, render_pairs, top_attribute
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.pictures import save_strip
-from diffex.evaluation.real_fits import real_model
+from diffex.evaluation.real_fits import real_model, real_side
 from diffex.evaluation.resampling import bootstrap
 from diffex.evaluation.rows import Measured
-from diffex.evaluation.sets import FKHR, open_fkhr
+from diffex.evaluation.sets import FKHR
 from diffex.evaluation.stages import attribute_config, explained, gate_words
 from diffex.explainers.naming import measure_like
 from diffex.images import Images, sample
@@ -46,7 +46,7 @@ def measure_fit(bench: Bench) -> Iterator[Measured]:
         words, target = gate_words(gate)
         ends = wilson(round(gate.value * held_out), held_out)[1:] if gate.name == "flips" else (None, None)
         yield Measured("A2", f"gate: {words}", gate.value, target, *ends)
-    test = open_fkhr(bench.real(FKHR), "test")
+    test = real_side(bench, FKHR, "test")
     logits = predict(model.classifier, lambda: test.batches(256), test.value_range)
     assert test.labels is not None
     value = balanced_accuracy_interval(test.labels, logits.argmax(1), test.groups, seed=bench.seed)
@@ -87,7 +87,7 @@ def measure_negative(bench: Bench) -> Iterator[Measured]:
 
 def _measure_target(bench: Bench, row: str, target: str, other: str, way: int) -> Iterator[Measured]:
     model = real_model(bench, FKHR).model
-    test = open_fkhr(bench.real(FKHR), "test")
+    test = real_side(bench, FKHR, "test")
     config = attribute_config(bench, target)
     explanation = explained(bench, f"{FKHR}-{target}", test, model, config)
     cost = float(explanation.cost["seconds_total"])

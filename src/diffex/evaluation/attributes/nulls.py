@@ -36,10 +36,10 @@ from diffex.evaluation.attributes.screens import (
 )
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.demo import SHIPPED_RULES, TARGET, shipped_model
-from diffex.evaluation.real_fits import real_model
+from diffex.evaluation.real_fits import real_model, real_side
 from diffex.evaluation.resampling import bootstrap_mean
 from diffex.evaluation.rows import Measured
-from diffex.evaluation.sets import FKHR, open_fkhr, planted
+from diffex.evaluation.sets import FKHR, planted
 from diffex.evaluation.stages import attribute_config, black_box
 from diffex.explainers.significance import NULL_DIRECTIONS
 from diffex.generators import DiffusionAutoencoder
@@ -94,7 +94,7 @@ def measure_nulls_fkhr(bench: Bench) -> Iterator[Measured]:
         A number each.
     """
     model = real_model(bench, FKHR).model
-    test = open_fkhr(bench.real(FKHR), "test")
+    test = real_side(bench, FKHR, "test")
     target = model.classifier.card.class_names.index("positive")
     runs = bench.size(50, 5)
     screens = random_screens(bench, test, model.generator, {"fkhr": model.guide}, target, runs)

@@ -11,10 +11,10 @@ from diffex.editors import LatentEditor
 from diffex.effects.manifold import discriminate, image_statistics, radial_spectrum
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.pictures import save_grid
-from diffex.evaluation.real_fits import real_model
+from diffex.evaluation.real_fits import real_model, real_side
 from diffex.evaluation.resampling import bootstrap
 from diffex.evaluation.rows import Measured
-from diffex.evaluation.sets import FKHR, open_fkhr
+from diffex.evaluation.sets import FKHR
 from diffex.images import sample
 
 FloatArray = NDArray[np.float64]
@@ -36,7 +36,7 @@ def measure_realism(bench: Bench) -> Iterator[Measured]:
         A number each.
     """
     model = real_model(bench, FKHR).model
-    cells = sample(open_fkhr(bench.real(FKHR), "test"), bench.size(512, 64), bench.seed)
+    cells = sample(real_side(bench, FKHR, "test"), bench.size(512, 64), bench.seed)
     x, sd = cells.read(), model.generator.pixels.sd
     real = image_statistics(x, sd)
     shown = [x[:_SHOWN].numpy()]

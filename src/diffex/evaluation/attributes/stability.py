@@ -10,10 +10,10 @@ from diffex.evaluation.attributes.screens import concept_screen
 from diffex.evaluation.attributes.top import render_pairs, top_attribute
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.pictures import save_grid
-from diffex.evaluation.real_fits import fit_request, real_model
+from diffex.evaluation.real_fits import fit_request, real_model, real_side
 from diffex.evaluation.resampling import bootstrap, cosine
 from diffex.evaluation.rows import Measured
-from diffex.evaluation.sets import FKHR, open_fkhr
+from diffex.evaluation.sets import FKHR
 from diffex.evaluation.stages import attribute_config, explained, fitted
 from diffex.generators.making import FitRequest
 from diffex.generators.model import Model
@@ -38,7 +38,7 @@ def measure_stability(bench: Bench) -> Iterator[Measured]:
     """
     first = real_model(bench, FKHR).model
     models = (first, fitted(bench, "fkhr-other-seed", _other_seed(bench, first)).model)
-    test = open_fkhr(bench.real(FKHR), "test")
+    test = real_side(bench, FKHR, "test")
     yield _cosine_of_maps(bench, models, test)
     for name, model in zip(("first", "second"), models, strict=True):
         screen = concept_screen(bench, test, model, attribute_config(bench, _TARGET))

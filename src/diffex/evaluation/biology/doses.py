@@ -13,9 +13,9 @@ from diffex.effects.replication import replication_units
 from diffex.evaluation.attributes.top import top_attribute
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.biology.cells import RATIO, fkhr_table
-from diffex.evaluation.real_fits import real_model
+from diffex.evaluation.real_fits import real_model, real_side
 from diffex.evaluation.rows import REPORTED, Measured
-from diffex.evaluation.sets import FKHR, open_fkhr, open_fkhr_doses
+from diffex.evaluation.sets import FKHR, open_fkhr_doses
 from diffex.evaluation.stages import attribute_config, explained
 from diffex.explainers.responders.scoring import followed_attributes, score_cells
 from diffex.responses.departure import departures
@@ -74,7 +74,7 @@ def measure_dose_attribute(bench: Bench) -> Iterator[Measured]:
     folder = bench.real(FKHR)
     model = real_model(bench, FKHR).model
     run = explained(
-        bench, f"{FKHR}-{_TARGET}", open_fkhr(folder, "test"), model, attribute_config(bench, _TARGET)
+        bench, f"{FKHR}-{_TARGET}", real_side(bench, FKHR, "test"), model, attribute_config(bench, _TARGET)
     )
     cells = open_fkhr_doses(folder)
     table = _wortmannin(fkhr_table(folder)).set_index("file").loc[list(cells.ids)]

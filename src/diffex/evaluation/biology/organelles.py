@@ -24,7 +24,7 @@ from diffex.evaluation.rows import Measured
 from diffex.explainers.naming import change_rows, naming_rows
 from diffex.images import PlantedCells
 from diffex.images.planted_factors import CHANNEL_NAMES
-from diffex.measurements import measure, quantities
+from diffex.measurements import measure, quantities, read_in_object
 
 _CELLS = 48
 _DEPTH = 4
@@ -61,7 +61,6 @@ CHANGES: Mapping[str, Planted] = {
 _PLACES = {
     "puncta": re.compile(r"puncta_(?:count|contrast|spread)_(\w+?)(?:_um)?"),
     "ring": re.compile(r"(?:ring_mean|sd_ring|rest_mean|image_mean)_(\w+)"),
-    "nucleus": re.compile(r"(?:nucleus_mean|sd_nucleus|total|granularity|texture_contrast)_(\w+)"),
 }
 
 
@@ -209,7 +208,8 @@ def place_of(quantity: str) -> tuple[str, str]:
         found = pattern.fullmatch(quantity)
         if found:
             return found[1], compartment
-    return "", ""
+    channel = read_in_object(quantity)
+    return (channel, "nucleus") if channel else ("", "")
 
 
 def covers(pairs: Pairs, quantity: str, repeats: int, seed: int) -> FloatArray:
@@ -282,16 +282,14 @@ def rendered_biases(bench: Bench) -> dict[str, tuple[tuple[float, float, float],
 def _bias(values: FloatArray, codes: FloatArray) -> tuple[tuple[float, float, float], float, float]:
     """From cells, null edits, exact edits and rendered edits, ``(4, n)``: bias, share shown, bare bias."""
     renders = shown(values[0, :, None], values[1, :, None], codes)
-    share = 1.0 if np.isnan(renders.share[0]) else float(renders.share[0])
-    error = float(np.nan_to_num(renders.error[0]) / share)
 
     def bare(rows: IntArray) -> float:
         return float((values[3, rows] - values[1, rows]).mean() / (values[2, rows] - values[0, rows]).mean())
 
     value, low, high = bootstrap(values.shape[1], bare, seed=0)
-    reach = [np.hypot(end - value, 1.96 * error * value) for end in (low, high)]
-    bias = ((value - reach[0]) / share - 1, (value + reach[1]) / share - 1)
-    return (value / share - 1, *bias), share, value - 1
+    share, whole, error = (float(one[0]) for one in renders.whole(np.array([value])))
+    below, above = (float(np.hypot((end - value) / share, 1.96 * error)) for end in (low, high))
+    return (whole - 1, whole - below - 1, whole + above - 1), share, value - 1
 
 
 def _measured(pixels: Tensor, masks: Tensor) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from diffex.base.errors import InputError
 from diffex.editors import LatentEditor
 from diffex.effects.arrays import FloatArray
 from diffex.evaluation.peers.counted import Counted
-from diffex.evaluation.peers.library import captum_methods
+from diffex.evaluation.peers.integrated_gradients import integrated_gradients
 
 
 @final
@@ -62,14 +62,12 @@ class EditMaps:
         for direction, weight in zip(self.directions, np.abs(self.weights), strict=True):
             step = torch.from_numpy(direction).to(inversion.codes)
             edit = self.editor.render(inversion, inversion.codes + step)
-            change = self._answered(classifier, plain, edit, target) if self.path else (edit - plain) / sd
+            if self.path:
+                change = integrated_gradients(classifier, plain, edit, target, self.path)
+            else:
+                change = (edit - plain) / sd
             total += float(weight) * change.abs()
         return total.cpu()
-
-    def _answered(self, classifier: Counted, plain: Tensor, edit: Tensor, target: int) -> Tensor:
-        method = captum_methods().IntegratedGradients(lambda z: classifier.margins(z, target))
-        found: Tensor = method.attribute(edit.requires_grad_(True), baselines=plain, n_steps=self.path)
-        return found.detach().float()
 
     @property
     def evaluations(self) -> int:
