@@ -128,6 +128,8 @@ def test_changes_are_divided_by_what_renders_show(known):
     assert row["change"] == pytest.approx(2 * plain["change"])
     assert row["after"] == pytest.approx(row["before"] + row["change"])
     assert row["high"] - row["low"] > 2 * (plain["high"] - plain["low"]), "the share's error is in it"
+    own, of_share = plain["high"] - plain["change"], 1.96 * 0.1 * abs(row["change"])
+    assert row["high"] - row["change"] == pytest.approx(np.hypot(own, of_share) / 0.5), "both at 95 %"
     assert found["rendered"].isna().sum() == 1 and bare["rendered"].isna().all()
 
 

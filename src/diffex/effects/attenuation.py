@@ -16,6 +16,7 @@ from diffex.effects.arrays import FloatArray, finite
 _FEWEST = 32
 _KNOWN = 0.5
 _FOLDS = 8
+_NORMAL = 1.96  # standard errors of a 95 % interval
 _RIDGES = np.logspace(-1, 4, 12)
 
 
@@ -51,11 +52,11 @@ class Shown:
         Returns
         -------
         (ndarray, ndarray, ndarray), shape (m,) each
-            What was divided by, the whole change, and the standard error that the share's own adds to it.
+            What was divided by, the whole change, and the 95 % reach that the share's error adds to it.
         """
         share = np.where(np.isnan(self.share), 1.0, self.share)
         whole = change / share
-        return share, whole, np.abs(whole) * np.nan_to_num(self.error) / share
+        return share, whole, _NORMAL * np.abs(whole) * np.nan_to_num(self.error) / share
 
 
 def shown(original: ArrayLike, null: ArrayLike, codes: ArrayLike) -> Shown:

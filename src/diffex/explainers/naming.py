@@ -105,8 +105,8 @@ def change_rows(
     """
     intervals = mean_intervals((after - before).to_numpy(dtype=np.float64), groups)
     told = renders or Shown.untold(len(quantities))
-    share, change, error = told.whole(intervals.value)
-    reach = np.hypot((intervals.high - intervals.value) / share, error)
+    share, change, beside = told.whole(intervals.value)
+    reach = np.hypot((intervals.high - intervals.value) / share, beside)
     rows = []
     for j, quantity in enumerate(quantities):
         start = float(before.iloc[:, j].mean())

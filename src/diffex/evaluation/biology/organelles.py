@@ -287,8 +287,8 @@ def _bias(values: FloatArray, codes: FloatArray) -> tuple[tuple[float, float, fl
         return float((values[3, rows] - values[1, rows]).mean() / (values[2, rows] - values[0, rows]).mean())
 
     value, low, high = bootstrap(values.shape[1], bare, seed=0)
-    share, whole, error = (float(one[0]) for one in renders.whole(np.array([value])))
-    below, above = (float(np.hypot((end - value) / share, 1.96 * error)) for end in (low, high))
+    share, whole, beside = (float(one[0]) for one in renders.whole(np.array([value])))
+    below, above = (float(np.hypot((end - value) / share, beside)) for end in (low, high))
     return (whole - 1, whole - below - 1, whole + above - 1), share, value - 1
 
 
