@@ -15,7 +15,7 @@ from diffex.classifiers import Classifier, align_labels
 from diffex.concepts import Concept
 from diffex.editors import LatentEditor
 from diffex.effects.dose import dose_response
-from diffex.effects.matrix import Judge, effect_matrix
+from diffex.effects.matrix import Judge, effect_matrix, margin_of
 from diffex.effects.multiplicity import benjamini_hochberg
 from diffex.effects.search import attfind
 from diffex.explainers.attributes import (
@@ -32,6 +32,8 @@ from diffex.explainers.showing import example_pictures
 from diffex.explainers.verifying import Verified, make_verifier, passing_first
 from diffex.images import open_images, write_image
 from diffex.images.images import ArraySource
+from diffex.report.pictures import open_gallery, open_plate
+from diffex.report.ranking import best_rows
 
 
 def brightness(channel=1):
@@ -218,6 +220,19 @@ def test_explanation_is_whole(explained, model):
     assert explained.cost["nfe"]["null"] >= 48
     assert explained.examples["null"].min() >= 0 and explained.examples["null"].max() > 1, "grey values"
     assert explained.examples["original"].shape == (2, 3, 32, 32)
+
+
+def test_what_the_classifier_answers_to_adds_up_to_what_the_shown_edit_does(explained, model):
+    examples, target = explained.examples, list(explained.summary["class_names"]).index("treated")
+    assert examples["answered"].shape == (len(examples["concepts"]), *examples["original"].shape)
+    judge, gallery = Judge(model.classifier, (0.0, 255.0), CostLedger()), open_gallery(explained)
+    rows = best_rows(explained.effects)
+    for place, name in enumerate(gallery.concepts):
+        plate = open_plate(gallery, rows[name])
+        edit = plate.cells[0].edits[plate.strongest]
+        ends = torch.from_numpy(np.stack([plate.cells[0].null, edit]))
+        before, after = margin_of(judge.logits(ends), target)
+        assert examples["answered"][place, 0].sum() == pytest.approx(after - before, rel=0.05, abs=0.02)
 
 
 def test_an_attribute_that_never_looks_real_does_not_lead():

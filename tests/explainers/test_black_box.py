@@ -46,6 +46,7 @@ def test_the_twin_guides_and_the_black_box_decides(tiny, black_box_model, oracle
     np.testing.assert_allclose(found.cells["logit_treated"], answer(x / 255)[:, 1], atol=1e-4)
     assert oracle.state_hash() == before
     assert found.summary["classifier"]["balanced_accuracy"] is None
+    assert "answered" not in found.examples, "no gradients, no map of what it answers to"
 
 
 def test_counterfactuals_are_judged_by_the_black_box(black_box_model, new_cells, tmp_path):

@@ -80,6 +80,21 @@ def test_lead_figure(explanation):
     assert height % 64 == 0 and len(heads) * height <= width <= len(heads) * (height + 8)
 
 
+def test_what_counts_to_the_classifier_is_shown_where_it_is_known(explanation, changed):
+    examples = explanation.examples
+    answered = np.zeros((*examples["edits"].shape[:1], *examples["original"].shape), dtype=np.float32)
+    answered[:, :, 0, :8, :8], answered[:, :, 1, -8:, -8:] = 3.0, -1.0
+    figure = lead_figure(plate_of(changed(examples={**examples, "answered": answered})))
+    assert figure.columns[-1] == ("what counts", "to the classifier")
+    assert "red where the change speaks for positive" in figure.caption
+    assert figure.caption.endswith("FKHR-EGFP 75\N{NO-BREAK SPACE}%, DNA 25\N{NO-BREAK SPACE}% of it.")
+    picture = decoded(figure.strips[0].address).astype(int)
+    last = picture[:, -picture.shape[0] :]
+    assert last[4, 4, 0] > last[4, 4, 2] and last[-4, -4, 2] > last[-4, -4, 0], "red above, blue below"
+    silent = lead_figure(plate_of(changed(examples={**examples, "answered": 0 * answered})))
+    assert silent.columns[-1][0] == "change: DNA"
+
+
 def test_scale_bar_is_in_the_first_picture_only(explanation, changed):
     images = {**explanation.summary["images"], "pixel_size_um": 3.0}
     longer, shorter = (

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import sympy
 
-from diffex.rules.expression import symbol
+from diffex.rules.expression import Tanh, symbol
 from diffex.rules.factors import Factor, Factors
-from diffex.rules.front import Candidate, Limits
+from diffex.rules.front import Candidate, Halves, Limits
 from diffex.rules.library_engine import LibraryEngine
-from diffex.rules.stability import half_sample_choices, steady, term_shares
+from diffex.rules.stability import half_sample_choices, refitted, steady, term_shares
 
 ENGINE, LIMITS = LibraryEngine(2), Limits(12, 2)
 
@@ -62,10 +62,30 @@ def candidate(text, engine="library", r2=0.9, wrong=0.02, spread=0.1):
     return Candidate(sum((symbol(name) for name in text), start=sympy.Float(1.0)), engine, r2, errors, wrong)
 
 
-def test_the_formula_that_half_samples_agree_on_is_kept_where_it_is_as_good():
+def test_the_smallest_formula_of_agreed_terms_is_kept_where_it_is_nearly_as_good():
     own, other = candidate("ab"), candidate("ac", "operon", r2=0.905)
-    agreed = [candidate("ab")] * 3 + [candidate("a")] * 2
-    assert steady([candidate("a", r2=0.5), own], agreed, [other]) is own
-    assert steady([own], agreed, [candidate("ac", "operon", r2=0.99, spread=0.001)]) is None, "not as good"
-    assert steady([own], [candidate("ab"), candidate("a"), candidate("c")], [other]) is None, "no agreement"
-    assert steady([own], [], [other]) is None
+    shares = {"a": 1.0, "b": 0.8, "c": 0.7}
+    assert steady([other, own], shares, [other]) is own
+    assert steady([other, own], shares, [candidate("ac", "operon", r2=0.92, spread=0.001)]) is own, "2 % less"
+    assert steady([own], shares, [candidate("ac", "operon", r2=0.99, spread=0.001)]) is None, "not as good"
+    assert steady([candidate("ab", wrong=0.3)], shares, [other]) is None, "decides worse"
+    assert steady([other], shares, [other]) is None, "no agreement"
+    assert steady([own], {}, [other]) is None
+    assert steady([own, candidate("a", r2=0.895)], shares, [other]).structure == ("a",), "the smallest"
+
+
+def test_agreed_formulas_are_fitted_to_the_whole():
+    factors, margin = planted(0.1)
+    whole = Halves.cut(factors, margin, np.arange(240) < 120)
+    rough = Candidate(0.5 * symbol("a") - 0.2 * symbol("b"), "library", 0.0, np.ones(1), 0.0)
+    found = refitted([rough, rough, candidate("c")], {"a": 0.9, "b": 0.8, "c": 0.1}, whole)
+    assert [one.structure for one in found] == [("a", "b")]
+    assert found[0].r2 > 0.95
+
+
+def test_terms_inside_one_step_are_terms():
+    a, b, c = map(symbol, "abc")
+    step = Candidate(3 * Tanh(a - 0.5 * b * c + 1.0) - 1.0, "", 0, np.ones(1), 0)
+    assert step.structure == ("a", "b*c", "tanh(...)")
+    two = Candidate(Tanh(a) + b, "", 0, np.ones(1), 0)
+    assert two.structure == ("b", "tanh(a*c)")

@@ -222,6 +222,7 @@ def test_examples_that_do_not_fit(make, tmp_path):
         ({"edits": examples["edits"][:, :1]}, r"holds shape .* in edits"),
         ({"null": examples["null"][..., :4]}, r"holds shape .* in null"),
         ({"original": examples["ids"]}, r"holds shape .* in original"),
+        ({"answered": examples["edits"]}, r"holds shape .* in answered"),
         ({"ids": np.array(["a", None], dtype=object)}, r"Python objects in ids"),
     ):
         with pytest.raises(FolderError, match=message):

@@ -351,6 +351,7 @@ def _parts(explanation: "Explanation", out: Path) -> dict[str, Any]:
         "answer": summary["answer"],
         "warnings": summary["warnings"],
         "effects": explanation.effects.to_dict("records"),
+        "drivers": None if explanation.drivers is None else explanation.drivers.to_dict("records"),
     }
 
 

@@ -18,6 +18,7 @@ from diffex.effects.strengths import calibrate, typical_size
 from diffex.explainers.breakdown import breakdown
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.covering import best_columns, coverage, usable
+from diffex.explainers.driving import driven
 from diffex.explainers.naming import measure_like, measured_changes, name_of, named_quantities, off_target
 from diffex.explainers.preparing import Prepared, prepare
 from diffex.explainers.searching import compare_with_exact, search_effects
@@ -104,6 +105,8 @@ def explain_concepts(
         verified = _verify_best(verifier, prepared, table, concepts, config)
     with ledger.timed("measurement"):
         measured, leaks = _measure(verifier, prepared, verified)
+    with ledger.timed("drivers"):
+        followed, told = driven(prepared, config.q, config.seed) if config.drivers else (None, None)
     with ledger.timed("examples"):
         examples = example_pictures(prepared, model.generator, verified, config)
     model.classifier.check_unchanged(before)
@@ -113,7 +116,7 @@ def explain_concepts(
     head = summarise(images, model, prepared, table, verified, size, proposed, config, compared=compared)
     cells = _cells(prepared, matrix, verified, model)
     return Explanation(
-        summary={**head, "coverage": covered},
+        summary={**head, "coverage": covered, "drivers": told},
         effects=table,
         cells=cells.assign(**best_columns(prepared, matrix, rows)),
         examples=examples,
@@ -124,6 +127,7 @@ def explain_concepts(
         config=config.model_dump(mode="json"),
         cost=ledger.summary() | {"search": search_part(config.search, compared)},
         breakdown=breakdown(cells, ~prepared.half, verified),
+        drivers=followed,
     )
 
 

@@ -39,6 +39,8 @@ class AttributeConfig(BaseModel):
         Images of the estimation half that are verified.
     shown : int
         Cells in the report.
+    drivers : bool
+        Whether to tell, too, which measured quantities the classifier follows when all are moved at random.
     seed : int
         Of samples, noise and nulls.
     force : bool
@@ -58,5 +60,6 @@ class AttributeConfig(BaseModel):
     verify_depth: int = Field(default=4, ge=1)
     verify_images: int = Field(default=64, ge=8)
     shown: int = Field(default=6, ge=1)
+    drivers: bool = True
     seed: int = 0
     force: bool = False

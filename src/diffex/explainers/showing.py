@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from diffex.base.positions import evenly
 from diffex.editors import LatentEditor
+from diffex.explainers.answering import answered
 from diffex.explainers.config import AttributeConfig
 from diffex.explainers.preparing import Prepared
 from diffex.explainers.verifying import Verified
@@ -35,6 +36,7 @@ def example_pictures(
     dict of str to ndarray
         ``ids (n)``, ``concepts (k)``, ``strengths (s)``, ``original``, ``null`` ``(n, c, h, w)`` and
         ``edits`` ``(k, s, n, c, h, w)``, grey values, float32. Strengths run along the attribute's sign.
+        ``answered``, of the strongest edit that looks real, as of `answered`.
     """
     rows = _shown_rows(prepared, config.shown)
     ids = tuple(prepared.images.ids[i] for i in rows)
@@ -51,6 +53,8 @@ def example_pictures(
         "examples", (1 + len(edits) * len(config.strengths)) * len(rows) * editor.evaluations
     )
     shape = (0, len(config.strengths), *x.shape)
+    places = [int(np.abs(np.subtract(config.strengths, v.strength)).argmin()) for v in verified]
+    strongest = [edit[place] for edit, place in zip(edits, places, strict=True)]
     return {
         "ids": np.array(ids),
         "concepts": np.array([v.concept.id for v in verified], dtype=np.str_),
@@ -58,6 +62,7 @@ def example_pictures(
         "original": x.numpy(),
         "null": null.numpy(),
         "edits": torch.stack(edits).numpy() if edits else np.zeros(shape, dtype=np.float32),
+        **answered(prepared.judge, null, strongest, prepared.target),
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from diffex.report.attacks import attack_panel
 from diffex.report.attribute import attribute_section
 from diffex.report.disagreements import disagreement_panel
+from diffex.report.drivers import driver_panel
 from diffex.report.facts import (
     METHODS,
     banners,
@@ -66,6 +67,7 @@ def lay_out(found: Salvaged, prefix: str) -> dict[str, Any]:
         "attacks": attack_panel(explanation),
         "asked": turns(explanation.tree),
         "gates": gate_rows(summary),
+        "drivers": driver_panel(explanation),
         "sanity": sanity_panel(found),
         "whys": why_panels(found, prefix),
         "provenance": provenance(summary) if known else (),

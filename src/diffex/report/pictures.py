@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from diffex.report.answering import Answered, open_answered
 from diffex.report.colours import Contrast, colour_words, find_contrast
 from diffex.report.numbers import compact, short, signed_compact
 from diffex.report.strips import (
@@ -167,6 +168,8 @@ class Plate:
         Which strength the difference is taken of.
     cells : tuple of CellPictures
         The cells shown.
+    answered : Answered or None
+        What of the strongest edits the classifier answers to, where that is known.
     """
 
     gallery: Gallery
@@ -175,6 +178,7 @@ class Plate:
     on_manifold: tuple[bool, ...]
     strongest: int
     cells: tuple[CellPictures, ...]
+    answered: Answered | None
 
 
 def open_plate(gallery: Gallery, row: dict[Any, Any]) -> Plate:
@@ -198,12 +202,17 @@ def open_plate(gallery: Gallery, row: dict[Any, Any]) -> Plate:
     order = _shown_order(given, real)
     strengths, on_manifold = given[order], tuple(real[order].tolist())
     strongest = _strongest(along(strengths, row), on_manifold)
-    edits = examples["edits"][[str(c) for c in examples["concepts"]].index(row["concept"])][order]
+    place = [str(c) for c in examples["concepts"]].index(row["concept"])
+    edits, shown = examples["edits"][place][order], gallery.cells_shown()[0]
+    answered = open_answered(examples, place, shown)
     cells = tuple(
-        CellPictures(examples["original"][i], examples["null"][i], edits[:, i], strongest)
-        for i in range(gallery.cells_shown()[0])
-    )
-    return Plate(gallery, row, strengths, on_manifold, strongest, cells)
+        CellPictures(
+            examples["original"][i], examples["null"][i], edits[:, i], strongest,
+            None if answered is None else answered.maps[i],
+        )
+        for i in range(shown)
+    )  # fmt: skip
+    return Plate(gallery, row, strengths, on_manifold, strongest, cells, answered)
 
 
 def lead_figure(plate: Plate) -> Figure:
@@ -217,7 +226,8 @@ def lead_figure(plate: Plate) -> Figure:
     Returns
     -------
     Figure
-        A strip per cell, with a difference map of each channel (of those that change most, if many).
+        A strip per cell, with a difference map of each channel (of those that change most, if many), and one
+        of what of these changes the classifier answers to.
     """
     names, contrast = _channels(plate), plate.gallery.contrast
     channels = _channels_that_change(plate)
@@ -226,7 +236,12 @@ def lead_figure(plate: Plate) -> Figure:
     paint = partial(
         composite_strip, contrast=contrast, channels=channels, bar=_bar(plate), factor=plate.gallery.factor
     )
-    return Figure(_lead_caption(names, contrast), _columns(plate, maps), _strips(plate, paint))
+    columns, caption = _columns(plate, maps), _lead_caption(names, contrast)
+    if plate.answered is not None:
+        target = plate.gallery.explanation.summary["target"]
+        columns = (*columns, ("what counts", "to the classifier"))
+        caption = f"{caption} {plate.answered.caption(target, names, is_rgb=contrast.is_rgb)}"
+    return Figure(caption, columns, _strips(plate, paint))
 
 
 def channel_figures(plate: Plate) -> tuple[Figure, ...]:

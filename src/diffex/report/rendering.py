@@ -119,6 +119,7 @@ def _zeros(pages: Sequence[dict[str, Any]], comparison: Comparison | None) -> st
     zeros = {page["prefix"]: page["ranking"].zero for page in pages if page["ranking"]}
     sections = [section for page in pages for section in page["sections"] if section.breakdown]
     zeros |= {f"{section.anchor}-breakdown": section.breakdown.zero for section in sections}
+    zeros |= {f"{page['prefix']}-drivers": page["drivers"].zero for page in pages if page["drivers"]}
     if comparison:
         zeros["comparison"] = comparison.zero
     return "\n".join(f"#{name} {{ --zero: {zero}; }}" for name, zero in zeros.items())

@@ -26,11 +26,13 @@ def sheets(explanation: Explanation, sections: Mapping[str, dict[Any, Any]]) -> 
     Returns
     -------
     dict of str to str
-        CSV by name: ``effects``, and for each section ``ANCHOR-dose``, ``ANCHOR-measured``,
+        CSV by name: ``effects``, ``drivers``, and for each section ``ANCHOR-dose``, ``ANCHOR-measured``,
         ``ANCHOR-breakdown`` and ``ANCHOR-cells`` (the cells that it matters most and least for, 500 at most
         of each).
     """
     found = {"effects": csv_text(explanation.effects)}
+    if explanation.drivers is not None:
+        found["drivers"] = csv_text(explanation.drivers)
     for anchor, row in sections.items():
         for name, table in (("dose", explanation.dose), ("measured", explanation.measured)):
             found[f"{anchor}-{name}"] = csv_text(table[table["concept"] == row["concept"]])

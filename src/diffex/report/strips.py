@@ -31,12 +31,15 @@ class CellPictures:
         One per strength.
     strongest : int
         Which of them the difference is taken of.
+    answered : ndarray, shape (h, w), optional
+        What each place of that difference does to the classifier, from -1 to 1.
     """
 
     original: Pixels
     null: Pixels
     edits: Pixels
     strongest: int
+    answered: Pixels | None = None
 
     def row(self) -> Pixels:
         """Stack original, null edit and edits, ``(2 + s, c, h, w)``."""
@@ -50,7 +53,7 @@ class CellPictures:
 def composite_strip(
     cell: CellPictures, contrast: Contrast, channels: Sequence[int], bar: int, factor: float
 ) -> str:
-    """Draw a cell in colour, with a difference map per channel.
+    """Draw a cell in colour, with a difference map per channel and what the classifier answers to.
 
     Parameters
     ----------
@@ -76,6 +79,8 @@ def composite_strip(
         maps = [difference(change.mean(axis=0), float(contrast.difference.max()))]
     else:
         maps = [difference(change[c], float(contrast.difference[c])) for c in channels]
+    if cell.answered is not None:
+        maps.append(difference(cell.answered, 1.0))
     return _data_uri(_with_bar(tiles, bar) + maps, factor)
 
 

@@ -23,7 +23,7 @@ from diffex.rules.rule import FrontRow, Rule
 from diffex.rules.rule_set import RuleSet, explained_classes
 from diffex.rules.simplify import round_constants
 from diffex.rules.sparse_network import SPARE_IMAGES
-from diffex.rules.stability import Stability, half_sample_choices, steady, term_shares
+from diffex.rules.stability import Stability, half_sample_choices, refitted, steady, term_shares
 
 Groups = NDArray[np.str_] | None
 _FEWEST_OF_A_CLASS = 10
@@ -116,8 +116,8 @@ def find_rule(class_name: str, factors: Factors, margin: FloatArray, groups: Gro
     Returns
     -------
     Rule
-        The formula that half-samples agree on where it is as good as any, else the smallest as good as the
-        best; constants fitted to all images, rounded within their intervals.
+        The smallest formula whose every term half-samples agree on, where it is nearly as good as any, else
+        the smallest as good as the best; constants fitted to all images, rounded within their intervals.
     """
     few = choose_factors(factors, margin, groups, search.limits.factors, search.seed)
     scale = few.values.std(axis=0)
@@ -126,15 +126,14 @@ def find_rule(class_name: str, factors: Factors, margin: FloatArray, groups: Gro
     fronts = [search_front(whole, (engine,), search.limits, search.seed) for engine in search.engines]
     front = pareto(candidate for found in fronts for candidate in found)
     again = _half_samples(few, margin, groups, search.engines[0], search)
-    best = steady(fronts[0], again, front)
+    shares = term_shares(again)
+    best = steady([*front, *fronts[0], *refitted(again, shares, whole)], shares, front)
     if best is None:
         best = front[choose(front)]
         if best.engine != search.engines[0].name:
-            again = _half_samples(few, margin, groups, _named(search, best.engine), search)
+            shares = term_shares(_half_samples(few, margin, groups, _named(search, best.engine), search))
     shown = front if best in front else sorted([*front, best], key=lambda one: one.nodes)
-    return _rule(
-        class_name, few, margin, scale, shown, shown.index(best), term_shares(again) if again else {}
-    )
+    return _rule(class_name, few, margin, scale, shown, shown.index(best), shares)
 
 
 def _named(search: Search, name: str) -> RuleEngine:

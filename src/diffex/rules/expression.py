@@ -55,6 +55,7 @@ _NAMES = {function: name for name, function in _FUNCTIONS.items()}
 _DEEPEST = 40
 _LARGEST_POWER = 64
 _CONSTANT = sympy.Symbol("c")
+_STEP = "tanh(...)"
 _RESERVED = "parameter "  # no factor is called so: their names have no blanks
 
 
@@ -193,6 +194,33 @@ def terms(expression: Expr) -> dict[str, Expr]:
         name = "1" if body.is_number else str(_anonymous(body))
         found[name] = found.get(name, sympy.Integer(0)) + term
     return {name: found[name] for name in sorted(found)}
+
+
+def structure(expression: Expr) -> tuple[str, ...]:
+    """Name the terms of a formula; where all of it is one step, those of the sum inside, and the step.
+
+    Parameters
+    ----------
+    expression : Expr
+        A formula.
+
+    Returns
+    -------
+    tuple of str
+        As of `terms`, without the constant.
+
+    Examples
+    --------
+    >>> structure(4 * sympy.tanh(0.2 * symbol("a") - symbol("b")) + 1)
+    ('a', 'b', 'tanh(...)')
+    """
+    found = terms(expression)
+    found.pop("1", None)
+    if len(found) == 1:
+        body = next(iter(found.values())).as_coeff_Mul()[1]
+        if isinstance(body, Tanh | sympy.tanh):
+            return (*(name for name in terms(body.args[0]) if name != "1"), _STEP)
+    return tuple(found)
 
 
 def _anonymous(body: Any) -> Any:

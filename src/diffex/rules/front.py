@@ -8,7 +8,7 @@ import numpy as np
 
 from diffex.effects.arrays import BoolArray, FloatArray
 from diffex.rules.engine import RuleEngine
-from diffex.rules.expression import Expr, Tanh, complexity, factor_names, numeric, terms
+from diffex.rules.expression import Expr, Tanh, complexity, factor_names, numeric, structure
 from diffex.rules.factors import Factors
 from diffex.rules.simplify import simplify
 
@@ -69,8 +69,8 @@ class Candidate:
 
     @property
     def structure(self) -> tuple[str, ...]:
-        """The terms of its canonical form, without the constant."""
-        return tuple(name for name in terms(self.expression) if name != "1")
+        """Its terms; see `expression.structure`."""
+        return structure(self.expression)
 
 
 @final
@@ -193,7 +193,7 @@ def choose(front: list[Candidate]) -> int:
     return next(i for i, one in enumerate(front) if is_good(one, front))
 
 
-def is_good(candidate: Candidate, front: list[Candidate]) -> bool:
+def is_good(candidate: Candidate, front: list[Candidate], tolerance: float = _TOLERANCE) -> bool:
     """Whether a formula is as good as the best, in its values and in its decisions.
 
     Parameters
@@ -202,18 +202,20 @@ def is_good(candidate: Candidate, front: list[Candidate]) -> bool:
         Judged on the same images as the front.
     front : list of Candidate
         Not empty.
+    tolerance : float, default 0.01
+        Share of the variance that may be left.
 
     Returns
     -------
     bool
-        Whether its squared error is within one standard error of the best one's or 1 % of the variance, and
-        its share of wrong decisions within one standard error of that of the formula that decides best
+        Whether its squared error is within one standard error of the best one's or the tolerance, and its
+        share of wrong decisions within one standard error of that of the formula that decides best
         (Breiman et al. 1984, the rule of one standard error).
     """
     best = max(front, key=lambda one: one.r2)
     count, error = len(best.errors), best.errors.mean()
     spread = best.errors.std() / np.sqrt(count)
-    allowed = error + max(spread, _TOLERANCE * error / max(1 - best.r2, 1e-12))
+    allowed = error + max(spread, tolerance * error / max(1 - best.r2, 1e-12))
     fewest = min(one.wrong for one in front if one.errors.mean() <= allowed)
     decided = fewest + np.sqrt(max(fewest * (1 - fewest), 1 / count) / count)
     return bool(candidate.errors.mean() <= allowed and candidate.wrong <= decided)

@@ -15,6 +15,7 @@ _STEEPNESS = (0.7, 2.0)  # per standard deviation
 _SPREAD_FLOOR = 1e-9
 _ENDS, _ROOM, _STEEPEST = (0.01, 0.99), 1.1, 0.95  # of a bounded margin, before constants are fitted
 _SMALLEST_GAIN = 0.002  # of the variance: a term that explains less ends the search
+_PLAIN = 0.15  # a power or a product has to explain this much more than a factor or a step
 
 
 @final
@@ -54,10 +55,11 @@ class LibraryEngine:
         columns = np.stack([numeric(body, names)(x) for body in bodies], axis=1)
         spread = columns.std(axis=0)
         keep = np.flatnonzero(spread > _SPREAD_FLOOR)
+        worth = np.array([1.0 if body.is_Symbol or body.has(Tanh) else 1 - _PLAIN for body in bodies])
         white = (columns[:, keep] - columns[:, keep].mean(axis=0)) / spread[keep]
         return [
             _formula([bodies[keep[j]] for j in chosen], columns[:, keep[chosen]], y)
-            for chosen in _best_subsets(white, y - y.mean(), self.most_terms)
+            for chosen in _best_subsets(white, y - y.mean(), worth[keep], self.most_terms)
         ]
 
 
@@ -87,14 +89,18 @@ def _formula(bodies: list[Expr], columns: FloatArray, y: FloatArray) -> Expr:
     return sympy.Add(sympy.Float(weights[0]), *weighted)
 
 
-def _best_subsets(white: FloatArray, y: FloatArray, most: int) -> list[list[int]]:
-    """Grow the set by the best column, then exchange columns while that helps; one set of each size."""
+def _best_subsets(white: FloatArray, y: FloatArray, worth: FloatArray, most: int) -> list[list[int]]:
+    """Grow the set by the best column, then exchange columns while that helps; one set of each size.
+
+    What a column explains is weighed by its worth: of a product and a factor that do about the same, noise
+    would take either.
+    """
     gram, right = white.T @ white, white.T @ y
     found: list[list[int]] = []
     explained, whole = 0.0, float(y @ y)
     while len(found) < min(most, white.shape[1]):
         chosen = list(found[-1]) if found else []
-        chosen = _exchanged([*chosen, _best_addition(gram, right, chosen)], gram, right)
+        chosen = _exchanged([*chosen, _best_addition(gram, right, chosen, worth)], gram, right, worth)
         gained = _explained(gram, right, chosen)
         if gained - explained < _SMALLEST_GAIN * whole:
             break
@@ -109,25 +115,26 @@ def _explained(gram: FloatArray, right: FloatArray, chosen: list[int]) -> float:
     return float(some @ np.linalg.pinv(gram[np.ix_(chosen, chosen)], hermitian=True) @ some)
 
 
-def _exchanged(chosen: list[int], gram: FloatArray, right: FloatArray) -> list[int]:
+def _exchanged(chosen: list[int], gram: FloatArray, right: FloatArray, worth: FloatArray) -> list[int]:
     for _ in range(3):
         before = list(chosen)
         for place in range(len(chosen)):
             others = [*chosen[:place], *chosen[place + 1 :]]
-            chosen = [*chosen[:place], _best_addition(gram, right, others), *chosen[place + 1 :]]
+            best = _best_addition(gram, right, others, worth)
+            chosen = [*chosen[:place], best, *chosen[place + 1 :]]
         if chosen == before:
             break
     return chosen
 
 
-def _best_addition(gram: FloatArray, right: FloatArray, chosen: list[int]) -> int:
+def _best_addition(gram: FloatArray, right: FloatArray, chosen: list[int], worth: FloatArray) -> int:
     """The column whose addition lowers the residual most: its part that is new, against the residual."""
     if not chosen:
-        return int(np.argmax(np.square(right) / gram.diagonal()))
+        return int(np.argmax(worth * np.square(right) / gram.diagonal()))
     inner = np.linalg.pinv(gram[np.ix_(chosen, chosen)], hermitian=True)
     across = gram[:, chosen]
     left = right - across @ (inner @ right[chosen])
     new = gram.diagonal() - np.einsum("ij,jk,ik->i", across, inner, across)
     gain = np.where(new > 1e-6 * gram.diagonal(), np.square(left) / np.maximum(new, 1e-300), -1.0)
     gain[chosen] = -1.0
-    return int(np.argmax(gain))
+    return int(np.argmax(worth * gain))

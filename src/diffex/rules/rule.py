@@ -17,8 +17,8 @@ from diffex.rules.expression import (
     factor_names,
     from_tree,
     numeric,
+    structure,
     template,
-    terms,
     to_tree,
 )
 from diffex.rules.factors import Factor
@@ -90,8 +90,8 @@ class Rule:
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The terms of the canonical form, without the constant."""
-        return tuple(name for name in terms(self.expression) if name != "1")
+        """Its terms; see `expression.structure`."""
+        return structure(self.expression)
 
     def evaluate(self, values: FloatArray) -> FloatArray:
         """Compute the margin.

@@ -11,6 +11,9 @@ from diffex.base.errors import FolderError
 from diffex.runs.arrays import read_arrays
 
 Arrays = Mapping[str, NDArray[Any]]
+ANSWERED = "answered"
+"""What each pixel of the strongest edit that looks real adds to the change of the margin, in logits."""
+
 _KEYS = ("ids", "concepts", "strengths", "original", "null", "edits")
 
 
@@ -21,7 +24,7 @@ def check_examples(examples: Arrays, path: Path) -> None:
     ----------
     examples : mapping of str to ndarray
         ``ids`` (n), ``concepts`` (k), ``strengths`` (s), ``original`` and ``null`` (n, c, h, w), ``edits``
-        (k, s, n, c, h, w).
+        (k, s, n, c, h, w), and, of classifiers with gradients, ``answered`` (k, n, c, h, w).
     path : Path
         Named in the message.
 
@@ -39,7 +42,7 @@ def check_examples(examples: Arrays, path: Path) -> None:
     if objects:
         raise FolderError(f"{path} holds Python objects in {objects[0]}, expected plain arrays.")
     expected = _shapes(examples)
-    wrong = [key for key, shape in expected.items() if examples[key].shape != shape]
+    wrong = [key for key, shape in expected.items() if key in examples and examples[key].shape != shape]
     if wrong:
         raise FolderError(
             f"{path} holds shape {examples[wrong[0]].shape} in {wrong[0]}, expected {expected[wrong[0]]}: "
@@ -57,6 +60,7 @@ def _shapes(examples: Arrays) -> dict[str, tuple[int, ...]]:
         "original": (n, *picture),
         "null": (n, *picture),
         "edits": (k, s, n, *picture),
+        ANSWERED: (k, n, *picture),
     }
 
 

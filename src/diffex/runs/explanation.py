@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-_SHOWN_ROWS = 20
+_SHOWN_ROWS, _SHOWN_DRIVERS = 20, 5
 _NAME_WIDTH = 44
 
 
@@ -58,6 +58,9 @@ class Explanation:
     breakdown : DataFrame, optional
         Of the attribute method: mean effect of each verified row by class and by group (``by``, ``name``),
         over the images that effects are estimated on, with 95 % intervals.
+    drivers : DataFrame, optional
+        Of the attribute method: change of the margin per standard deviation of a measured quantity, the other
+        rows held, with 95 % intervals; ``summary["drivers"]`` says what share of the margin they carry.
     """
 
     summary: dict[str, Any]
@@ -73,10 +76,11 @@ class Explanation:
     rules: dict[str, Any] | None = None
     tree: dict[str, Any] | None = None
     breakdown: pd.DataFrame | None = None
+    drivers: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         """Print the effects, ranked."""
-        return "\n".join([_headline(self), "", *_ranked_lines(self.effects)])
+        return "\n".join([_headline(self), "", *_ranked_lines(self.effects), *_driver_lines(self)])
 
     def _repr_html_(self) -> str:
         """Show itself in a notebook. How is the report's affair; the two meet on the package's face alone."""
@@ -123,6 +127,20 @@ def _ranked_lines(effects: pd.DataFrame) -> Iterator[str]:
     if len(rows) > _SHOWN_ROWS:
         yield f"... {len(rows) - _SHOWN_ROWS} more rows in .effects"
     yield "* significant. Effect: change of the target's logit margin, from null edit to edit."
+
+
+def _driver_lines(explanation: Explanation) -> Iterator[str]:
+    """The measured quantities that are followed, the largest effects first."""
+    if explanation.drivers is None:
+        return
+    sure = explanation.drivers[explanation.drivers["significant"]].head(_SHOWN_DRIVERS)
+    told = explanation.summary.get("drivers")
+    if len(sure) and told:
+        named = [f"{row.words} {row.effect:+.2f}" for row in sure.itertuples()]
+        yield (
+            f"One quantity at a time, the others held, per standard deviation: {', '.join(named)}; measured "
+            f"quantities carry {told['share']:.0%} of what it answers to."
+        )
 
 
 def _texts(row: dict[Any, Any]) -> tuple[str, ...]:

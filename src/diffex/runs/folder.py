@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from diffex.base.errors import FolderError
@@ -21,8 +22,10 @@ from diffex.runs.tables import (
     BREAKDOWN,
     CELLS,
     DOSE,
+    DRIVERS,
     EFFECTS,
     MEASURED,
+    Contract,
     check_table,
     read_table,
     write_csv,
@@ -64,7 +67,7 @@ def write_run(explanation: Explanation, folder: Path) -> Path:
     _refuse_foreign(explanation.summary, folder)
     with _staging(folder) as stage:
         _write_parts(explanation, stage)
-        for name in (HEAD, REPORT, RULES, TREE, BREAKDOWN.file, SANITY):
+        for name in (HEAD, REPORT, RULES, TREE, BREAKDOWN.file, DRIVERS.file, SANITY):
             (folder / name).unlink(missing_ok=True)
         drop_counterfactuals(folder)
         _move(stage, folder)
@@ -107,10 +110,14 @@ def read_run(folder: str | Path) -> Explanation:
         cost=read_mapping(folder / "cost.json"),
         rules=read_rules(folder / RULES) if (folder / RULES).exists() else None,
         tree=read_tree(folder / TREE) if (folder / TREE).exists() else None,
-        breakdown=(
-            read_table(folder / BREAKDOWN.file, BREAKDOWN) if (folder / BREAKDOWN.file).exists() else None
-        ),
+        breakdown=_optional(folder, BREAKDOWN),
+        drivers=_optional(folder, DRIVERS),
     )
+
+
+def _optional(folder: Path, contract: Contract) -> pd.DataFrame | None:
+    path = folder / contract.file
+    return read_table(path, contract) if path.exists() else None
 
 
 def unfinished(folder: Path) -> FolderError:
@@ -139,13 +146,13 @@ def _check(explanation: Explanation, folder: Path) -> None:
 
 
 def _tables(explanation: Explanation) -> list[tuple[Any, Any]]:
-    optional = [] if explanation.breakdown is None else [(explanation.breakdown, BREAKDOWN)]
+    optional = [(explanation.breakdown, BREAKDOWN), (explanation.drivers, DRIVERS)]
     return [
         (explanation.effects, EFFECTS),
         (explanation.cells, CELLS),
         (explanation.dose, DOSE),
         (explanation.measured, MEASURED),
-        *optional,
+        *((table, contract) for table, contract in optional if table is not None),
     ]
 
 

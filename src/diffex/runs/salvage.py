@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from diffex.base.errors import DiffexError, FolderError
 from diffex.base.files import load_tensors, read_json
 from diffex.runs.counterfactuals import Counterfactual, kept_counterfactuals, read_counterfactual
-from diffex.runs.examples import read_examples
+from diffex.runs.examples import ANSWERED, read_examples
 from diffex.runs.explanation import Explanation
 from diffex.runs.folder import EXAMPLES, HEAD, RULES, TREE, unfinished
 from diffex.runs.parts import read_list, read_mapping, read_rules, read_tree, read_yaml
 from diffex.runs.sanity import SANITY, read_sanity
 from diffex.runs.summary import SCHEMA, check_summary
-from diffex.runs.tables import BREAKDOWN, CELLS, DOSE, EFFECTS, MEASURED, Contract, read_table
+from diffex.runs.tables import BREAKDOWN, CELLS, DOSE, DRIVERS, EFFECTS, MEASURED, Contract, read_table
 
 T = TypeVar("T")
 
@@ -100,6 +100,7 @@ def salvage_run(folder: str | Path) -> Salvaged:
         rules=parts.optional(RULES, read_rules),
         tree=parts.optional(TREE, read_tree),
         breakdown=parts.optional(BREAKDOWN.file, lambda path: read_table(path, BREAKDOWN)),
+        drivers=parts.optional(DRIVERS.file, lambda path: read_table(path, DRIVERS)),
     )
     sanity = parts.optional(SANITY, read_sanity)
     return Salvaged(explanation, parts.problems, sanity, _counterfactuals(parts, summary))
@@ -162,7 +163,8 @@ def _fitting(
             f"{path} holds pictures of {found} channels, expected the {expected} that {HEAD} names: "
             "make the run again."
         )
-    if not all(np.isfinite(examples[key]).all() for key in ("original", "null", "edits")):
+    drawn = [key for key in ("original", "null", "edits", ANSWERED) if key in examples]
+    if not all(np.isfinite(examples[key]).all() for key in drawn):
         raise FolderError(f"{path} holds pixels that are not finite, expected numbers: make the run again.")
     return examples
 

@@ -93,6 +93,11 @@ BREAKDOWN = Contract(
     _kinds(text="concept by name unit", number="sign effect low high n groups"),
     key=("concept", "sign", "by", "name"),
 )
+DRIVERS = Contract(
+    "drivers.parquet",
+    _kinds(text="quantity words", number="effect low high p q", flag="significant"),
+    key=("quantity",),
+)
 
 DOSE_COLUMNS = [
     *("concept", "sign", "strength", "effect", "low", "high"),
@@ -106,6 +111,8 @@ MEASURED_COLUMNS = [
 """Columns of `MEASURED` as they are written."""
 BREAKDOWN_COLUMNS = ["concept", "sign", "by", "name", "effect", "low", "high", "n", "groups", "unit"]
 """Columns of `BREAKDOWN` as they are written."""
+DRIVER_COLUMNS = ["quantity", "words", "effect", "low", "high", "p", "q", "significant"]
+"""Columns of `DRIVERS` as they are written."""
 
 
 def check_table(table: pd.DataFrame, contract: Contract, path: Path) -> None:

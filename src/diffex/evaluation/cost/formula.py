@@ -42,6 +42,7 @@ def expected_nfe(images: int, concepts: int, selecting: int, latents: int) -> di
         "null": images + few,
         "screening": 2 * images * concepts,
         "null calibration": 2 * directions * few,
+        "drivers": min(images, 8 * latents) + 8 * latents,
     }
 
 

@@ -1,6 +1,7 @@
 """Where edits change images, or what of the change the classifier answers to."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -9,9 +10,9 @@ from torch import Tensor
 
 from diffex.base.errors import InputError
 from diffex.editors import LatentEditor
+from diffex.effects.answering import integrated_gradients
 from diffex.effects.arrays import FloatArray
 from diffex.evaluation.peers.counted import Counted
-from diffex.evaluation.peers.integrated_gradients import integrated_gradients
 
 
 @final
@@ -63,7 +64,9 @@ class EditMaps:
             step = torch.from_numpy(direction).to(inversion.codes)
             edit = self.editor.render(inversion, inversion.codes + step)
             if self.path:
-                change = integrated_gradients(classifier, plain, edit, target, self.path)
+                change = integrated_gradients(
+                    partial(classifier.margins, target=target), plain, edit, self.path
+                )
             else:
                 change = (edit - plain) / sd
             total += float(weight) * change.abs()

@@ -95,9 +95,9 @@ def recovered(rule: Rule, case: Case) -> bool:
     bool
         Terms are compared in canonical form; the constant term may differ.
     """
-    if set(rule.terms) != {name for name in terms(case.truth) if name != "1"}:
-        return False
     wanted, got = terms(case.truth), terms(rule.expression)
+    if wanted.keys() - {"1"} != got.keys() - {"1"}:
+        return False
     reach = {round(v, 9): max(abs(high - v), abs(v - low)) for v, low, high in rule.constants}
     return all(
         abs(a - b) <= max(_NEAR * abs(a), reach.get(round(b, 9), 0.0))

@@ -12,6 +12,7 @@ from diffex.evaluation.peers.stylex_training import TrainedStylex
 from diffex.evaluation.pictures import save_grid
 from diffex.evaluation.resampling import bootstrap, bootstrap_mean
 from diffex.evaluation.rows import REPORTED, Measured
+from diffex.evaluation.semantics.driver_calls import driver_calls
 from diffex.evaluation.semantics.found_factors import Called, coverage, rightness
 from diffex.evaluation.semantics.gan_peer import (
     STEPS,
@@ -38,6 +39,7 @@ GRADED = 6
 GAN = "StylEx"
 _LATENTS = "latents of the autoencoder"
 _EVEN = f"our concepts, {RULES[0]}"
+_ATTRIBUTES, _QUANTITIES = "our attributes alone", "our measured drivers alone"
 _WHAT = "coverage of active factors"
 _SHOWN = 6
 
@@ -57,11 +59,15 @@ def measure_coverage(bench: Bench) -> Iterator[Measured]:
     """
     made = subjects(bench, bench.size(GRADED, 1))
     pool = rendered_pool(bench, made, {})
-    called = {OURS: {name: our_calls(pool, name, made.target, bench.seed) for name in made.voices}}
+    attributes = {name: our_calls(pool, name, made.target, bench.seed) for name in made.voices}
+    quantities = driver_calls(bench, made, pool)
+    called = {OURS: {name: one.beside(quantities[name]) for name, one in attributes.items()}}
     called[_EVEN] = {name: pool_calls(pool, name, made.target) for name in made.voices}
     ours = scored(called[OURS], made)
     yield _our_row(ours, called[OURS], made, bench.seed)
     yield _right_row(OURS, called[OURS], made, bench.seed)
+    for label, part in ((_ATTRIBUTES, attributes), (_QUANTITIES, quantities)):
+        yield from _part_rows(label, part, made, bench.seed)
     for label, theirs in _saliency_scores(bench, made).items():
         yield from against(ours, label, theirs, "signs are not asked for", bench.seed)
     some = pool.cells.subset(np.arange(bench.size(24, 6)))
@@ -83,7 +89,7 @@ def measure_coverage(bench: Bench) -> Iterator[Measured]:
 
 
 def our_calls(pool: Pool, name: str, target: int, seed: int) -> Called:
-    """List what our explanation of one classifier calls: all its significant attributes.
+    """List the attributes that our explanation of one classifier calls: all that are significant.
 
     Parameters
     ----------
@@ -104,6 +110,13 @@ def our_calls(pool: Pool, name: str, target: int, seed: int) -> Called:
     ours = explanation(pool, name, target, seed)
     changes = edits_of(pool, name, target, ours.columns).factors.mean(axis=0)
     return Called(changes, ours.weights)
+
+
+def _part_rows(label: str, called: Mapping[str, Called], made: Subjects, seed: int) -> Iterator[Measured]:
+    """Tell what attributes and quantities name by themselves."""
+    value, note = bootstrap_mean(scored(called, made), seed), f"{_mean_calls(called):.0f} called"
+    yield Measured("S6", f"{_WHAT}: {label}", value[0], REPORTED, *value[1:], note=note)
+    yield _right_row(label, called, made, seed)
 
 
 def scored(called: Mapping[str, Called], made: Subjects) -> FloatArray:
@@ -168,7 +181,7 @@ def _our_row(ours: FloatArray, called: Mapping[str, Called], made: Subjects, see
     active = {name: int(made.active(name).sum()) for name in called}
     each = zip(active.items(), ours, strict=True)
     found = "; ".join(f"{name} {score * count:.0f} of {count}" for (name, count), score in each)
-    value, note = bootstrap_mean(ours, seed), f"{_mean_calls(called):.0f} attributes called; {found}"
+    value, note = bootstrap_mean(ours, seed), f"{_mean_calls(called):.0f} called; {found}"
     return Measured("S6", f"{_WHAT}: ours", value[0], ">= 0.9", *value[1:], note=note)
 
 

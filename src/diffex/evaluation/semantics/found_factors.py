@@ -26,6 +26,12 @@ class Called:
     changes: FloatArray
     effects: FloatArray
 
+    def beside(self, other: "Called") -> "Called":
+        """Call these edits and others."""
+        return Called(
+            np.concatenate([self.changes, other.changes]), np.concatenate([self.effects, other.effects])
+        )
+
     def signs(self) -> IntArray:
         """Say of every factor in which direction it is said to move the classifier, ``(12,)``: -1, 0 or 1.
 

@@ -74,5 +74,5 @@ class RuleConfig(BaseModel):
         """How the factors of the rules are edited and ranked."""
         return AttributeConfig(
             target=self.target, images=self.images, search="exact", top=self.most_factors, seed=self.seed,
-            force=self.force, verify_images=self.verify_images, shown=self.shown,
+            force=self.force, verify_images=self.verify_images, shown=self.shown, drivers=False,
         )  # fmt: skip

@@ -3,9 +3,9 @@
 from diffex.explainers.rules.interventions import Intervention
 from diffex.rules.fidelity import Fidelity
 from diffex.rules.rule import Rule
+from diffex.rules.stability import STEADY_SHARE
 
 _FAITHFUL = 0.95
-_STABLE = 0.8
 _FORETOLD = 0.9
 
 
@@ -66,11 +66,11 @@ def warnings(rules: tuple[Rule, ...], fidelity: Fidelity, shown: Intervention) -
             "may read something that only goes along with what the classifier looks at."
         )
     for rule in rules:
-        weak = [term for term in rule.terms if rule.stability and rule.stability.get(term, 0) < _STABLE]
+        weak = [term for term in rule.terms if rule.stability and rule.stability.get(term, 0) < STEADY_SHARE]
         if weak:
             found.append(
                 f"In the rule for {rule.class_name}, {' and '.join(weak)} came up in fewer than "
-                f"{100 * _STABLE:.0f} % of half-samples: other images may give another formula."
+                f"{100 * STEADY_SHARE:.0f} % of half-samples: other images may give another formula."
             )
     return found
 

@@ -12,6 +12,7 @@ from diffex.concepts import Concept
 from diffex.effects.arrays import FloatArray
 from diffex.effects.intervals import mean_interval, wilson
 from diffex.effects.matrix import margin_of
+from diffex.explainers.answering import answered
 from diffex.explainers.naming import change_rows
 from diffex.explainers.semantics.config import SemanticConfig
 from diffex.explainers.semantics.edits import PhraseEdits, Subject
@@ -130,7 +131,7 @@ def example_pictures(
     Returns
     -------
     dict of str to ndarray
-        As ``examples.npz`` holds them.
+        As ``examples.npz`` holds them; ``answered`` is of the strongest edit.
     """
     margins = margin_of(subject.null_logits, target)
     rows = np.argsort(margins)[evenly(len(margins), config.shown)]
@@ -138,13 +139,15 @@ def example_pictures(
         torch.stack([subject.render(c, sign * s, rows, "examples") for s in config.strengths])
         for c, sign in best
     ]
-    x = chosen.read(rows)
+    x, null = chosen.read(rows), subject.null[rows]
+    strongest = [edit[int(np.argmax(config.strengths))] for edit in edited]
     empty = np.zeros((0, len(config.strengths), *x.shape), dtype=np.float32)
     return {
         "ids": np.array([chosen.ids[i] for i in rows]),
         "concepts": np.array([c.id for c, _ in best], dtype=np.str_),
         "strengths": np.array(config.strengths, dtype=np.float64),
         "original": x.numpy(),
-        "null": subject.null[rows].numpy(),
+        "null": null.numpy(),
         "edits": torch.stack(edited).numpy() if edited else empty,
+        **answered(subject.judge, null, strongest, target),
     }
