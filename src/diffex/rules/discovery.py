@@ -23,7 +23,7 @@ from diffex.rules.rule import FrontRow, Rule
 from diffex.rules.rule_set import RuleSet, explained_classes
 from diffex.rules.simplify import round_constants
 from diffex.rules.sparse_network import SPARE_IMAGES
-from diffex.rules.stability import Stability, half_sample_choices, refitted, steady, term_shares
+from diffex.rules.stability import Stability, half_sample_choices, refitted, steadiest, term_shares
 
 Groups = NDArray[np.str_] | None
 _FEWEST_OF_A_CLASS = 10
@@ -116,8 +116,8 @@ def find_rule(class_name: str, factors: Factors, margin: FloatArray, groups: Gro
     Returns
     -------
     Rule
-        The smallest formula whose every term half-samples agree on, where it is nearly as good as any, else
-        the smallest as good as the best; constants fitted to all images, rounded within their intervals.
+        Of formulas nearly as good as any the one that half-samples agree on most; without half-samples the
+        smallest as good as the best. Constants fitted to all images, rounded within their intervals.
     """
     few = choose_factors(factors, margin, groups, search.limits.factors, search.seed)
     scale = few.values.std(axis=0)
@@ -125,25 +125,19 @@ def find_rule(class_name: str, factors: Factors, margin: FloatArray, groups: Gro
     whole = Halves.cut(few, margin, half)
     fronts = [search_front(whole, (engine,), search.limits, search.seed) for engine in search.engines]
     front = pareto(candidate for found in fronts for candidate in found)
-    again = _half_samples(few, margin, groups, search.engines[0], search)
+    again = _half_samples(few, margin, groups, search)
     shares = term_shares(again)
-    best = steady([*front, *fronts[0], *refitted(again, shares, whole)], shares, front)
-    if best is None:
+    if again:
+        best = steadiest([*front, *fronts[0], *refitted(again, whole)], shares, front)
+    else:
         best = front[choose(front)]
-        if best.engine != search.engines[0].name:
-            shares = term_shares(_half_samples(few, margin, groups, _named(search, best.engine), search))
     shown = front if best in front else sorted([*front, best], key=lambda one: one.nodes)
     return _rule(class_name, few, margin, scale, shown, shown.index(best), shares)
 
 
-def _named(search: Search, name: str) -> RuleEngine:
-    return next(engine for engine in search.engines if engine.name == name)
-
-
-def _half_samples(
-    few: Factors, margin: FloatArray, groups: Groups, engine: RuleEngine, search: Search
-) -> list[Candidate]:
-    """Formulas chosen from half-samples; a slow engine searches fewer of them."""
+def _half_samples(few: Factors, margin: FloatArray, groups: Groups, search: Search) -> list[Candidate]:
+    """Formulas chosen from half-samples by the first engine; a slow one searches fewer of them."""
+    engine = search.engines[0]
     halves = search.halves if isinstance(engine, LibraryEngine) else min(search.halves, _SLOW_HALVES)
     return half_sample_choices(few, margin, groups, engine, search.limits, halves, search.seed)
 

@@ -15,7 +15,7 @@ _STEEPNESS = (0.7, 2.0)  # per standard deviation
 _SPREAD_FLOOR = 1e-9
 _ENDS, _ROOM, _STEEPEST = (0.01, 0.99), 1.1, 0.95  # of a bounded margin, before constants are fitted
 _SMALLEST_GAIN = 0.002  # of the variance: a term that explains less ends the search
-_PLAIN = 0.15  # a power or a product has to explain this much more than a factor or a step
+_PLAIN = 0.15  # each further factor of a product, or power, has to explain this much more
 
 
 @final
@@ -55,7 +55,7 @@ class LibraryEngine:
         columns = np.stack([numeric(body, names)(x) for body in bodies], axis=1)
         spread = columns.std(axis=0)
         keep = np.flatnonzero(spread > _SPREAD_FLOOR)
-        worth = np.array([1.0 if body.is_Symbol or body.has(Tanh) else 1 - _PLAIN for body in bodies])
+        worth = np.array([(1 - _PLAIN) ** (_degree(body) - 1) for body in bodies])
         white = (columns[:, keep] - columns[:, keep].mean(axis=0)) / spread[keep]
         return [
             _formula([bodies[keep[j]] for j in chosen], columns[:, keep[chosen]], y)
@@ -69,6 +69,11 @@ def _library(names: tuple[str, ...]) -> list[Expr]:
     together = [a * b for a, b in combinations(symbols, 2)]
     together += [a * b**2 for a, b in permutations(symbols, 2)]
     return [*alone, *together]
+
+
+def _degree(body: Expr) -> int:
+    """Factors that are multiplied; a step is one."""
+    return 1 if body.has(Tanh) else sum(int(power) for power in body.as_powers_dict().values())
 
 
 def _steps(names: tuple[str, ...], x: FloatArray) -> list[Expr]:

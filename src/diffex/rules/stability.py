@@ -39,13 +39,13 @@ def term_shares(choices: Sequence[Candidate]) -> Stability:
     return {term: count / len(choices) for term, count in counts.most_common()}
 
 
-def steady(known: Sequence[Candidate], shares: Stability, front: list[Candidate]) -> Candidate | None:
-    """Find the smallest formula whose every term most half-samples have, if it is nearly as good as any.
+def steadiest(known: Sequence[Candidate], shares: Stability, front: list[Candidate]) -> Candidate:
+    """Find the formula that other images would give again, of those that are nearly as good as any.
 
     Parameters
     ----------
     known : sequence of Candidate
-        To choose from, all judged on the same images.
+        To choose from, all judged on the same images; the front's among them.
     shares : mapping of str to float
         From `term_shares`.
     front : list of Candidate
@@ -53,41 +53,26 @@ def steady(known: Sequence[Candidate], shares: Stability, front: list[Candidate]
 
     Returns
     -------
-    Candidate or None
-        None where no formula without terms that come and go decides as well and explains as much, but for 3 %
-        of the variance.
+    Candidate
+        It decides as well as the best and explains as much, but for 3 % of the variance. Its rarest term is
+        the most frequent one, where four of five half-samples are as many as all of them; of equals, the
+        smallest.
     """
-    good = [one for one in known if agreed(one, shares) and is_good(one, front, _STEADY_TOLERANCE)]
-    return min(good, key=lambda one: (one.nodes, -one.r2), default=None)
+    good = [one for one in known if is_good(one, front, _STEADY_TOLERANCE)]
+    return min(good, key=lambda one: (-min(_rarest(one, shares), STEADY_SHARE), one.nodes, -one.r2))
 
 
-def agreed(candidate: Candidate, shares: Stability) -> bool:
-    """Whether each of a formula's terms is in four of five half-samples, or in more.
-
-    Parameters
-    ----------
-    candidate : Candidate
-        With a term at least; a constant is never agreed on.
-    shares : mapping of str to float
-        From `term_shares`.
-
-    Returns
-    -------
-    bool
-        False where there are no half-samples.
-    """
-    return min((shares.get(term, 0.0) for term in candidate.structure), default=0.0) >= STEADY_SHARE
+def _rarest(candidate: Candidate, shares: Stability) -> float:
+    return min((shares.get(term, 0.0) for term in candidate.structure), default=0.0)
 
 
-def refitted(choices: Sequence[Candidate], shares: Stability, halves: Halves) -> list[Candidate]:
-    """Fit the formulas that half-samples agree on to the whole.
+def refitted(choices: Sequence[Candidate], halves: Halves) -> list[Candidate]:
+    """Fit the formulas of half-samples to the whole.
 
     Parameters
     ----------
     choices : sequence of Candidate
         From `half_sample_choices`.
-    shares : mapping of str to float
-        From `term_shares`.
     halves : Halves
         Of the whole.
 
@@ -96,7 +81,7 @@ def refitted(choices: Sequence[Candidate], shares: Stability, halves: Halves) ->
     list of Candidate
         One per structure.
     """
-    distinct = {one.structure: one for one in choices if agreed(one, shares)}
+    distinct = {one.structure: one for one in choices}
     return [
         judged(fit_constants(one.expression, halves.names, halves.x, halves.y).expression, one.engine, halves)
         for one in distinct.values()
