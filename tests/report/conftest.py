@@ -202,7 +202,19 @@ def summary_of(cells):
         "versions": {"diffex": "0.1.0", "torch": "2.13.0", "python": "3.11.9"},
         "created": "2026-01-15T12:00:00+00:00",
         "search": {"strength_size": 0.31, "depth": 4},
+        "drivers": {"moves": 512, "share": 0.44, "straight": 0.38},
     }
+
+
+def drivers_table():
+    words = ["mean DNA in the nucleus", "nucleus area", "mean FKHR in the ring around the nucleus"]
+    return pd.DataFrame(
+        {
+            "quantity": ["nucleus_mean_dna", "area_um2", "ring_mean_fkhr"], "words": words,
+            "effect": [3.79, -0.61, 0.12], "low": [2.9, -1.0, -0.7], "high": [4.7, -0.2, 0.9],
+            "p": [1e-9, 0.004, 0.77], "q": [3e-9, 0.006, 0.77], "significant": [True, True, False],
+        }
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -220,6 +232,7 @@ def explanation():
         ),
         directions={cid: torch.ones(8) for cid, *_ in CONCEPTS},
         config={"command": "attributes", "seed": 0, "target": "positive"},
+        drivers=drivers_table(),
         cost={
             "nfe": {"matrix": 25600, "null": 256, "calibration": 3200},
             "nfe_total": 29056,

@@ -79,6 +79,7 @@ def semantic(changed, explanation):
                 "examples": examples,
                 "dose": explanation.dose.assign(discriminator_auroc=np.nan, on_manifold=True),
                 "tree": tree_of(nodes, transcript),
+                "drivers": None,
                 **parts,
             },
         )
