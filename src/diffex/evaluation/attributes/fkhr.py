@@ -14,7 +14,7 @@ from diffex.evaluation.bench import Bench
 from diffex.evaluation.pictures import save_strip
 from diffex.evaluation.real_fits import real_model, real_side
 from diffex.evaluation.resampling import bootstrap
-from diffex.evaluation.rows import Measured
+from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.sets import FKHR
 from diffex.evaluation.stages import attribute_config, explained, gate_words
 from diffex.explainers.naming import measure_like
@@ -92,6 +92,7 @@ def _measure_target(bench: Bench, row: str, target: str, other: str, way: int) -
     explanation = explained(bench, f"{FKHR}-{target}", test, model, config)
     cost = float(explanation.cost["seconds_total"])
     yield Measured(row, f"minutes of attributes, target {target}", cost / 60, "<= 2", seconds=cost)
+    yield _followed(row, explanation)
     top = top_attribute(explanation)
     if top is None:
         note = "no attribute is significant"
@@ -102,6 +103,18 @@ def _measure_target(bench: Bench, row: str, target: str, other: str, way: int) -
     index = model.classifier.card.class_names.index(target)
     pairs = render_pairs(cells, model, top, top.strength, index, bench.seed)
     yield from edit_numbers(bench, row, test, cells, pairs, top, way)
+
+
+def _followed(row: str, explanation: Explanation) -> Measured:
+    """What measured quantities carry of the classifier's answer, and which it follows, the others held."""
+    table = explanation.drivers
+    assert table is not None
+    sure = table[table["significant"]]
+    note = "; ".join(
+        f"{one.words} {one.effect:+.2f} ({one.low:+.2f} to {one.high:+.2f})" for one in sure.itertuples()
+    )
+    carried = float(explanation.summary["drivers"]["share"])
+    return Measured(row, "share of the answer that measured quantities carry", carried, REPORTED, note=note)
 
 
 def unselected(cells: Images, explanation: Explanation, count: int, seed: int) -> Images:
