@@ -72,6 +72,42 @@ def test_intervals_hold_the_truth_beside_an_unmeasured_driver():
     assert 0.92 < np.concatenate(held).mean() < 0.98
 
 
+@pytest.mark.parametrize("noise", [0.3, 0.5])
+def test_noise_of_measurements_neither_dilutes_nor_leaks(noise):
+    """Two quantities whose slopes correlate by .8, one of them measured badly and followed."""
+    held, leaked = [], []
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        moves, first = random.normal(size=(512, 64)), random.normal(size=64) / 8
+        slopes = np.stack([first, 0.8 * first + 0.6 * random.normal(size=64) / 8], axis=1)
+        changes = moves @ slopes + [noise, 0.05] * random.normal(size=(512, 2))
+        found = drivers(moves, changes, moves @ slopes[:, 0] + 0.1 * random.normal(size=512))
+        assert sorted(found.chosen) == [0, 1]
+        wanted = np.where(found.chosen == 0, 1.0, 0.0)
+        held.append((found.low <= wanted) & (wanted <= found.high))
+        leaked.append(found.p[found.chosen == 1] < 0.05)
+    assert np.mean(held) > 0.9 and np.mean(leaked) < 0.12
+
+
+def test_a_classifier_that_does_not_answer_is_said_to_be_told_nothing():
+    random, moves, _, changes = world(7)
+    still = drivers(moves, changes, np.full(COUNT, 3.0))
+    assert still.share == still.straight == 0
+    shares = [drivers(moves, changes, random.normal(size=COUNT)).share for _ in range(40)]
+    assert np.mean(np.array(shares) > 0) < 0.2
+    nowhere = drivers(np.zeros((5, 0)), changes[:5], np.zeros(5))
+    assert len(nowhere.chosen) == 0 and nowhere.share == 0
+
+
+def test_a_short_code_tells_few_quantities_apart():
+    random = np.random.default_rng(8)
+    moves = random.normal(size=(64, 8))
+    changes = moves @ random.normal(size=(8, 6))
+    found = drivers(moves, changes, changes.sum(axis=1))
+    assert found.full and len(found.chosen) == 4
+    assert not drivers(moves, changes[:, :2], changes[:, 0]).full
+
+
 def test_a_threshold_is_said_to_bend():
     _, moves, slopes, changes = world(5)
     bent = drivers(moves, changes, (moves @ slopes[:, 0] > 1.5).astype(float))

@@ -202,7 +202,7 @@ def summary_of(cells):
         "versions": {"diffex": "0.1.0", "torch": "2.13.0", "python": "3.11.9"},
         "created": "2026-01-15T12:00:00+00:00",
         "search": {"strength_size": 0.31, "depth": 4},
-        "drivers": {"moves": 512, "share": 0.44, "straight": 0.38},
+        "drivers": {"moves": 512, "share": 0.44, "straight": 0.38, "full": False},
     }
 
 

@@ -11,14 +11,23 @@ def test_quantities_are_shown_with_what_to_beware_of(explanation):
     assert [row.significant for row in panel.rows] == [True, True, False]
     carried, unmeasured, bent = panel.told
     assert "44" in carried and "512 random changes" in carried
-    assert "nothing that is measured" in unmeasured
+    assert "nothing that is listed" in unmeasured
     assert "38" in bent and "averages" in bent
 
 
 def test_nothing_to_beware_of_is_not_said(explanation, changed):
-    panel = driver_panel(changed(summary={"drivers": {"moves": 512, "share": 0.95, "straight": 0.8}}))
+    panel = driver_panel(
+        changed(summary={"drivers": {"moves": 512, "share": 0.95, "straight": 0.8, "full": False}})
+    )
     assert len(panel.told) == 1
     assert driver_panel(changed(summary={"drivers": None})).told == ()
+
+
+def test_a_short_code_is_said_to_be_short(changed):
+    told = driver_panel(
+        changed(summary={"drivers": {"moves": 64, "share": 0.3, "straight": 0.8, "full": True}})
+    ).told
+    assert len(told) == 2 and "too short" in told[1]
 
 
 def test_runs_without_the_table_have_no_panel(explanation):

@@ -8,16 +8,17 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from diffex.base.errors import InputError
-from diffex.effects.arrays import FloatArray, IntArray, finite
+from diffex.effects.arrays import BoolArray, FloatArray, IntArray, finite
 
 FEWEST_PER_AXIS = 3
 """Moves that it takes for every axis of the code."""
 
 _FOLLOWS = 0.4  # share of a quantity's change that moves have to tell
-_NEW = 0.15  # share of it that no quantity chosen before moves along with
+_NEW = 0.05  # share of it that no quantity chosen before moves along with
 _ALIKE = 0.7  # of two quantities nearly as new, the one that comes first in the table is taken
-_SPENT = 3  # axes of the code that it takes for each quantity
+_SPENT = 2  # axes of the code that it takes for each quantity
 _LEVEL = 0.975
+_SURE = 2.0  # standard errors by which an answer to moves has to exceed what noise alone would show
 _EXACT = 1e-9  # of the answer: rounding, where nothing else errs
 
 
@@ -35,12 +36,14 @@ class Drivers:
     p : ndarray, shape (p,)
         Of no such effect.
     moves : ndarray, shape (p, d)
-        Shortest white move that changes one of them by a unit and holds the others.
+        White move that changes one of them by a unit and holds the others.
     share : float
-        Share of the margin's answer to moves that the chosen quantities carry; the rest, nothing measured
-        tells.
+        Share of the margin's answer to moves, as far as that is straight, which the chosen quantities carry;
+        0 where it does not answer.
     straight : float
         Share of the margin's changes that a straight line over moves tells: the rest is bent, or interacts.
+    full : bool
+        Whether more quantities could have been told apart if the code had more axes.
     """
 
     chosen: IntArray
@@ -51,6 +54,21 @@ class Drivers:
     moves: FloatArray
     share: float
     straight: float
+    full: bool
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Slopes:
+    """Slopes along the axes, of quantities and of the margin in the last column."""
+
+    values: FloatArray  # (d, q + 1)
+    told: FloatArray  # (q + 1,), share of the variance
+    noise: FloatArray  # (q + 1, q + 1), covariance of the errors of the slopes along one axis
+
+    def products(self) -> FloatArray:
+        """Sums of products of slopes over axes, less what their common noise adds, ``(q + 1, q + 1)``."""
+        return np.asarray(self.values.T @ self.values - len(self.values) * self.noise)
 
 
 def drivers(moves: ArrayLike, changes: ArrayLike, response: ArrayLike) -> Drivers:
@@ -58,9 +76,10 @@ def drivers(moves: ArrayLike, changes: ArrayLike, response: ArrayLike) -> Driver
 
     Moves are drawn at random, so that nothing about an image goes along with them. With :math:`b_i` the slope
     of the margin along axis i of the white code and :math:`a_{ij}` that of quantity j, the effects are the
-    regression of :math:`b` on :math:`a` over the d axes. Its residuals hold what the margin answers to and
-    nobody measured; their spread is the error of the effects, so that unmeasured drivers widen intervals in
-    place of making up drivers, as long as they do not happen to move with a measured one.
+    regression of :math:`b` on :math:`a` over the d axes, both less the noise of their estimates. Its
+    residuals hold what the margin answers to and nobody measured; their spread is the error of the effects,
+    so that unmeasured drivers widen intervals in place of making up drivers, as long as they do not happen
+    to move with a measured one.
 
     Parameters
     ----------
@@ -84,7 +103,7 @@ def drivers(moves: ArrayLike, changes: ArrayLike, response: ArrayLike) -> Driver
     References
     ----------
     Bowden et al. 2017, "A framework for the investigation of pleiotropy in two-sample summary data Mendelian
-    randomization" (random effects over instruments).
+    randomization" (random effects over instruments); Fuller 1987, Measurement Error Models (noise of slopes).
 
     Examples
     --------
@@ -95,53 +114,65 @@ def drivers(moves: ArrayLike, changes: ArrayLike, response: ArrayLike) -> Driver
     """
     u, m, y = finite(moves, "moves", 2), finite(changes, "changes", 2), finite(response, "response", 1)
     n, d = u.shape
-    if len(m) != n or len(y) != n or n < FEWEST_PER_AXIS * d:
+    if len(m) != n or len(y) != n or n < max(FEWEST_PER_AXIS * d, 1):
         raise InputError(
             f"drivers got {n} moves along {d} axes, {len(m)} changes and {len(y)} responses, expected at "
             f"least {FEWEST_PER_AXIS * d} of each."
         )
-    slopes, told, _ = _regressed(u, m)
-    chosen = _apart(slopes, told)
-    along, straight, noise = _regressed(u, y[:, None])
-    a, b = slopes[:, chosen], along[:, 0]
-    back: FloatArray = np.asarray(np.linalg.pinv(a), dtype=np.float64)
-    effect = back @ b
-    left, free = b - a @ effect, d - len(chosen)
-    variance = float(left @ left) / free
-    error = np.sqrt(variance * np.square(back).sum(axis=1)) + _EXACT * float(np.linalg.norm(b))
-    reach = stats.t.ppf(_LEVEL, free) * error
-    p = 2 * stats.t.sf(np.abs(effect) / np.maximum(error, 1e-300), free)
-    whole = max(float(b @ b) - d * float(noise[0]), 1e-300)
-    share = 1 - max(float(left @ left) - free * float(noise[0]), 0.0) / whole
+    slopes = _regressed(u, np.column_stack([m, y]))
+    chosen, full = _apart(slopes)
+    products = slopes.products()
+    a, b, free = slopes.values[:, chosen], slopes.values[:, -1], d - len(chosen)
+    back = np.asarray(np.linalg.pinv(products[np.ix_(chosen, chosen)], hermitian=True), dtype=np.float64)
+    effect = back @ products[chosen, -1]
+    left = b - a @ effect
+    weights = back @ a.T
+    error = np.sqrt(float(left @ left) / max(free, 1) * np.square(weights).sum(axis=1))
+    error += _EXACT * float(np.linalg.norm(b))
+    reach = stats.t.ppf(_LEVEL, max(free, 1)) * error
+    p = 2 * stats.t.sf(np.abs(effect) / np.maximum(error, 1e-300), max(free, 1))
     return Drivers(
-        chosen, effect, effect - reach, effect + reach, p, back,
-        share=float(np.clip(share, 0, 1)), straight=float(straight[0]),
+        chosen, effect, effect - reach, effect + reach, p, weights,
+        share=_share(slopes, effect @ products[chosen, -1]), straight=float(np.clip(slopes.told[-1], 0, 1)),
+        full=full,
     )  # fmt: skip
 
 
-def _regressed(u: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Slopes ``(d, q)``, the share that they tell, and the variance of a slope that comes of their noise."""
+def _share(slopes: _Slopes, carried: float) -> float:
+    """Share of the answer that is carried; 0 where the answer may be noise."""
+    answer, noise, axes = slopes.products()[-1, -1], slopes.noise[-1, -1], len(slopes.values)
+    if slopes.told[-1] <= 0 or answer <= _SURE * noise * np.sqrt(2 * axes):
+        return 0.0
+    return float(np.clip(carried / answer, 0, 1))
+
+
+def _regressed(u: FloatArray, y: FloatArray) -> _Slopes:
+    """Regress columns on moves, with an intercept."""
     n, d = u.shape
     design = np.concatenate([np.ones((n, 1)), u], axis=1)
     found = np.linalg.lstsq(design, y, rcond=None)[0]
-    left = np.square(y - design @ found).sum(axis=0) / (n - d - 1)
-    told = 1 - left / np.maximum(y.var(axis=0, ddof=1), 1e-300)
-    return found[1:], told, left / (n * u.var())
+    left = y - design @ found
+    free = max(n - d - 1, 1)  # of residuals; and a slope along random moves errs by their variance over it
+    scatter = left.T @ left / free
+    variance = y.var(axis=0, ddof=1) if n > 1 else np.zeros(y.shape[1])
+    told = np.where(variance > 0, 1 - scatter.diagonal() / np.where(variance > 0, variance, 1.0), 0.0)
+    return _Slopes(found[1:], told, scatter / (free * max(float(u.var()) if d else 1.0, 1e-300)))
 
 
-def _apart(slopes: FloatArray, told: FloatArray) -> IntArray:
+def _apart(slopes: _Slopes) -> tuple[IntArray, bool]:
     """Choose quantities that moves tell and that do not all move together, by pivoted elimination."""
-    length = np.linalg.norm(slopes, axis=0)
-    rest = slopes / np.maximum(length, 1e-300)
-    usable = (told >= _FOLLOWS) & (length > 0)
+    rest = slopes.products()[:-1, :-1]
+    length, told = rest.diagonal().copy(), slopes.told[:-1]
+    usable: BoolArray = (told >= _FOLLOWS) & (length > 0)
     chosen: list[int] = []
-    while len(chosen) < len(slopes) // _SPENT:
-        new = np.where(usable, np.square(rest).sum(axis=0), 0.0)
+    while True:
+        new = np.where(usable, rest.diagonal() / np.where(usable, length, 1.0), 0.0)
         new[chosen] = 0.0
-        if new.max(initial=0.0) < _NEW:
-            break
-        worth = new * np.maximum(told, 0.0)
+        worth = np.where(new >= _NEW, new, 0.0) * told
+        if worth.max(initial=0.0) <= 0:
+            return np.array(chosen, dtype=np.int64), False
+        if len(chosen) >= len(slopes.values) // _SPENT:
+            return np.array(chosen, dtype=np.int64), True
         chosen.append(int(np.flatnonzero(worth >= _ALIKE * worth.max())[0]))
-        axis = rest[:, chosen[-1]] / np.linalg.norm(rest[:, chosen[-1]])
-        rest = rest - np.outer(axis, axis @ rest)
-    return np.array(chosen, dtype=np.int64)
+        pivot = chosen[-1]
+        rest = rest - np.outer(rest[:, pivot], rest[pivot]) / rest[pivot, pivot]

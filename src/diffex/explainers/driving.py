@@ -21,6 +21,7 @@ from diffex.runs.tables import DRIVER_COLUMNS
 _PER_LATENT = 8
 _SIZE = 0.5  # standard deviations of the code, along every axis
 _TOGETHER = 256
+_DIFFERS = 1e-9
 _VARIES = 1e-6  # of the largest variance: what codes do along other axes is rounding
 
 
@@ -91,16 +92,16 @@ def driven(prepared: Prepared, q: float, seed: int) -> tuple[pd.DataFrame, dict[
     -------
     (DataFrame, dict)
         Columns `DRIVER_COLUMNS`, a row per quantity that can be moved apart from the others, the largest
-        effect first; and ``moves``, ``share``, ``straight`` as of `Drivers`.
+        effect first; and ``moves``, ``share``, ``straight``, ``full`` as of `Drivers`.
     """
     codes = prepared.inversion.codes
     moves = random_moves(len(codes), prepared.evidence.covariance, seed)
     seen = np.arange(min(len(moves.rows), len(codes)))
     before, after = _read(prepared, seen, codes[seen]), _read(prepared, moves.rows, moves.moved(codes))
     prepared.ledger.count("drivers", (len(seen) + len(moves.rows)) * prepared.screen.evaluations)
-    spread = np.maximum(prepared.evidence.measured.std(axis=0).to_numpy(), 1e-12)
     margins, measured = (last - first[moves.rows] for first, last in zip(before, after, strict=True))
-    found = drivers(moves.white, measured / spread, margins)
+    spread = prepared.evidence.measured.std(axis=0).to_numpy()
+    found = drivers(moves.white, in_spreads(measured, spread), margins)
     quantities = [prepared.evidence.quantities[j] for j in found.chosen]
     adjusted = benjamini_hochberg(found.p)
     table = pd.DataFrame(
@@ -112,7 +113,27 @@ def driven(prepared: Prepared, q: float, seed: int) -> tuple[pd.DataFrame, dict[
         columns=DRIVER_COLUMNS,
     )  # fmt: skip
     table = table.sort_values("effect", key=np.abs, ascending=False, kind="stable", ignore_index=True)
-    return table, {"moves": len(margins), "share": found.share, "straight": found.straight}
+    told = {"moves": len(margins), "share": found.share, "straight": found.straight, "full": found.full}
+    return table, told
+
+
+def in_spreads(changes: FloatArray, spread: FloatArray) -> FloatArray:
+    """Divide changes by the spread between images.
+
+    Parameters
+    ----------
+    changes : ndarray, shape (n, q)
+        Of every quantity.
+    spread : ndarray, shape (q,)
+        Its standard deviation over real images.
+
+    Returns
+    -------
+    ndarray, shape (n, q)
+        0 for quantities that do not differ between images.
+    """
+    differs = spread > _DIFFERS
+    return np.asarray(np.where(differs, changes / np.where(differs, spread, 1.0), 0.0))
 
 
 def _read(prepared: Prepared, rows: NDArray[np.int64], codes: Tensor) -> tuple[FloatArray, FloatArray]:

@@ -25,7 +25,7 @@ class Answered:
     Parameters
     ----------
     maps : ndarray, shape (n, h, w)
-        Summed over channels, smoothed, from -1 to 1.
+        Summed over channels, smoothed; 1 and -1 are drawn in full colour.
     by_channel : ndarray, shape (c,)
         Share of each channel, sum 1.
     """

@@ -87,8 +87,10 @@ def _told(numbers: dict[str, Any] | None) -> tuple[str, ...]:
     share, straight = numbers["share"], numbers["straight"]
     moves = numbers["moves"]
     said = [f"Together they carry {percent(share)} of its answer to {moves} random changes of cells."]
-    if share < _LITTLE:
-        said.append("Most of what it answers to is nothing that is measured here: look at the pictures.")
+    if numbers["full"]:
+        said.append("The model's code is too short to tell more quantities apart.")
+    elif share < _LITTLE:
+        said.append("Most of what it answers to is nothing that is listed here: look at the pictures.")
     if straight < _LITTLE:
         said.append(
             f"Only {percent(straight)} of its answers follow a straight line: it has a threshold, or "

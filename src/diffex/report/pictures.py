@@ -20,6 +20,7 @@ from diffex.report.strips import (
     scale_bar,
 )
 from diffex.runs import Explanation
+from diffex.runs.examples import ANSWERED
 
 Painter = Callable[[CellPictures], str]
 MOST_CONCEPTS, MOST_CELLS, MOST_CHANNELS, MOST_MAPS, MOST_EDITS = 8, 6, 6, 3, 5
@@ -122,6 +123,7 @@ def open_gallery(explanation: Explanation) -> Gallery:
     grey_rows = 0 if channels == 1 else min(channels, MOST_CHANNELS)
     # A composite has three colours, each grey picture one, and so have, about, the difference maps.
     tiles = rows * (min(MOST_EDITS, len(examples["strengths"])) + 3) * (3 + grey_rows)
+    tiles += 3 * rows if ANSWERED in examples else 0
     return Gallery(explanation, contrast, enlargement(examples["original"].shape[2:], tiles))
 
 

@@ -32,7 +32,7 @@ class CellPictures:
     strongest : int
         Which of them the difference is taken of.
     answered : ndarray, shape (h, w), optional
-        What each place of that difference does to the classifier, from -1 to 1.
+        What each place of that difference does to the classifier; 1 and -1 are drawn in full colour.
     """
 
     original: Pixels

@@ -55,7 +55,7 @@ _NAMES = {function: name for name, function in _FUNCTIONS.items()}
 _DEEPEST = 40
 _LARGEST_POWER = 64
 _CONSTANT = sympy.Symbol("c")
-_STEP = "tanh(...)"
+_INSIDE = " in tanh"
 _RESERVED = "parameter "  # no factor is called so: their names have no blanks
 
 
@@ -197,7 +197,7 @@ def terms(expression: Expr) -> dict[str, Expr]:
 
 
 def structure(expression: Expr) -> tuple[str, ...]:
-    """Name the terms of a formula; where all of it is one step, those of the sum inside, and the step.
+    """Name the terms of a formula; where all of it is one step, those of the sum inside.
 
     Parameters
     ----------
@@ -212,14 +212,14 @@ def structure(expression: Expr) -> tuple[str, ...]:
     Examples
     --------
     >>> structure(4 * sympy.tanh(0.2 * symbol("a") - symbol("b")) + 1)
-    ('a', 'b', 'tanh(...)')
+    ('a in tanh', 'b in tanh')
     """
     found = terms(expression)
     found.pop("1", None)
     if len(found) == 1:
         body = next(iter(found.values())).as_coeff_Mul()[1]
         if isinstance(body, Tanh | sympy.tanh):
-            return (*(name for name in terms(body.args[0]) if name != "1"), _STEP)
+            return tuple(f"{name}{_INSIDE}" for name in terms(body.args[0]) if name != "1")
     return tuple(found)
 
 

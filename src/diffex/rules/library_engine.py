@@ -15,7 +15,7 @@ _STEEPNESS = (0.7, 2.0)  # per standard deviation
 _SPREAD_FLOOR = 1e-9
 _ENDS, _ROOM, _STEEPEST = (0.01, 0.99), 1.1, 0.95  # of a bounded margin, before constants are fitted
 _SMALLEST_GAIN = 0.002  # of the variance: a term that explains less ends the search
-_PLAIN = 0.15  # each further factor of a product, or power, has to explain this much more
+_PLAIN = 0.15  # what each further factor of a product, or power, explains counts this much less
 
 
 @final
@@ -98,20 +98,25 @@ def _best_subsets(white: FloatArray, y: FloatArray, worth: FloatArray, most: int
     """Grow the set by the best column, then exchange columns while that helps; one set of each size.
 
     What a column explains is weighed by its worth: of a product and a factor that do about the same, noise
-    would take either.
+    would take either. Where that gains too little, every column counts alike.
     """
     gram, right = white.T @ white, white.T @ y
     found: list[list[int]] = []
     explained, whole = 0.0, float(y @ y)
     while len(found) < min(most, white.shape[1]):
-        chosen = list(found[-1]) if found else []
-        chosen = _exchanged([*chosen, _best_addition(gram, right, chosen, worth)], gram, right, worth)
-        gained = _explained(gram, right, chosen)
-        if gained - explained < _SMALLEST_GAIN * whole:
+        least = explained + _SMALLEST_GAIN * whole
+        tried = (_grown(found[-1] if found else [], gram, right, w) for w in (worth, np.ones_like(worth)))
+        chosen = next((one for one in tried if _explained(gram, right, one) >= least), None)
+        if chosen is None:
             break
         found.append(chosen)
-        explained = gained
+        explained = _explained(gram, right, chosen)
     return found
+
+
+def _grown(chosen: list[int], gram: FloatArray, right: FloatArray, worth: FloatArray) -> list[int]:
+    """Add the best column, then exchange columns while that helps."""
+    return _exchanged([*chosen, _best_addition(gram, right, chosen, worth)], gram, right, worth)
 
 
 def _explained(gram: FloatArray, right: FloatArray, chosen: list[int]) -> float:

@@ -136,15 +136,19 @@ def _driver_lines(explanation: Explanation) -> Iterator[str]:
     sure = explanation.drivers[explanation.drivers["significant"]].head(_SHOWN_DRIVERS)
     told = explanation.summary.get("drivers")
     if len(sure) and told:
-        named = [f"{row.words} {row.effect:+.2f}" for row in sure.itertuples()]
+        named = [f"{_printable(row.words)} {row.effect:+.2f}" for row in sure.itertuples()]
         yield (
             f"One quantity at a time, the others held, per standard deviation: {', '.join(named)}; measured "
             f"quantities carry {told['share']:.0%} of what it answers to."
         )
 
 
+def _printable(text: object) -> str:
+    return "".join(c if c.isprintable() else "?" for c in str(text))
+
+
 def _texts(row: dict[Any, Any]) -> tuple[str, ...]:
-    name = "".join(c if c.isprintable() else "?" for c in str(row["name"]))
+    name = _printable(row["name"])
     return (
         f"{row['rank']:.0f}",
         name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 3] + "...",

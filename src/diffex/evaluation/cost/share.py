@@ -10,6 +10,7 @@ from diffex.evaluation.cost.ground import Ground, asked, make_ground
 from diffex.evaluation.demo import TARGET
 from diffex.evaluation.rows import Measured
 from diffex.explainers.config import AttributeConfig, Search
+from diffex.explainers.driving import driven
 from diffex.explainers.searching import search_effects
 from diffex.explainers.significance import ranked_table
 from diffex.explainers.verifying import make_verifier
@@ -62,4 +63,5 @@ def _counted(ground: Ground, search: Search) -> dict[str, int]:
     prepared = asked(ground, ground.model, TARGET)
     matrix, searched = search_effects(prepared, ground.concepts, search, config.top)
     ranked_table(prepared, matrix, searched, ground.concepts, ground.size, config)
+    driven(prepared, config.q, config.seed)
     return dict(prepared.ledger.nfe + Counter(calibration=ground.ledger.nfe["calibration"]))

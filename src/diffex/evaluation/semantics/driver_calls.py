@@ -13,10 +13,11 @@ from diffex.evaluation.bench import Bench
 from diffex.evaluation.semantics.found_factors import Called
 from diffex.evaluation.truth.pool import Pool
 from diffex.evaluation.truth.subjects import Subjects
-from diffex.explainers.driving import Moves, random_moves
+from diffex.explainers.driving import Moves, in_spreads, random_moves
 from diffex.explainers.naming import measure_like
 from diffex.generators import logits_of
 from diffex.images import Images
+from diffex.images.planted_factors import FACTORS
 from diffex.measurements import nucleus_channel
 
 _Q = 0.05
@@ -47,7 +48,7 @@ def driver_calls(bench: Bench, made: Subjects, pool: Pool) -> dict[str, Called]:
     edits = editor.render(inversion.take(moves.rows.tolist()), moves.moved(inversion.codes))
     spread = _measured(cells, cells.read(), np.arange(len(cells))).std(axis=0)
     before = _measured(cells, plain, np.arange(len(cells)))[moves.rows]
-    changes = (_measured(cells, edits, moves.rows) - before) / np.maximum(spread, 1e-12)
+    changes = in_spreads(_measured(cells, edits, moves.rows) - before, spread)
     found = {}
     for name, voice in made.voices.items():
         logits = (logits_of(voice, x, cells.value_range) for x in (plain, edits))
@@ -76,7 +77,8 @@ def _factors(made: Subjects, editor: LatentEditor, pool: Pool, moves: Moves, hel
 
     plain = levels(inversion.codes)
     shifts = torch.from_numpy(held.moves @ moves.axes.T).to(inversion.codes)
-    return np.stack([made.oracle.corrected(levels(inversion.codes + s) - plain).mean(axis=0) for s in shifts])
+    read = [made.oracle.corrected(levels(inversion.codes + s) - plain).mean(axis=0) for s in shifts]
+    return np.array(read).reshape(len(read), len(FACTORS))
 
 
 def _called(found: Drivers, read: FloatArray) -> Called:
