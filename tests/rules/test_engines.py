@@ -92,6 +92,16 @@ def test_the_library_is_not_led_astray_by_near_copies():
         assert max((abs(float(c)) for c in formula.atoms() if c.is_Float), default=0) < 100
 
 
+def test_the_library_sums_factors_where_a_product_does_about_the_same():
+    """Of factors far from 0, a product says much of a sum."""
+    random = np.random.default_rng(4)
+    x = 6 + random.normal(size=(400, 3))
+    y = x[:, 0] + 0.9 * x[:, 1] + 0.2 * random.normal(size=400)
+    parts = Halves(NAMES, x[::2], y[::2], x[1::2], y[1::2])
+    front = search_front(parts, (LibraryEngine(),), Limits(), 0)
+    assert front[choose(front)].structure == ("a", "b")
+
+
 @pytest.mark.parametrize(
     ("text", "formula"),
     [
