@@ -48,26 +48,20 @@ class LibraryEngine:
             sympy.Float(middle) + sympy.Float(reach) * Tanh(formula)
             for formula in self._sums(smooth, names, x, inner)
         ]
-        return [sympy.Float(y.mean()), *self._sums([*smooth, *_steps(names, x)], names, x, y), *bounded]
+        plain = [symbol(name) for name in names]  # which steps and products would crowd out
+        sums = [*self._sums([*smooth, *_steps(names, x)], names, x, y), *self._sums(plain, names, x, y)]
+        return [sympy.Float(y.mean()), *sums, *bounded]
 
     def _sums(self, bodies: list[Expr], names: tuple[str, ...], x: FloatArray, y: FloatArray) -> list[Expr]:
-        """The best sum of each number of terms; of all, of factors rather than products, of factors alone."""
+        """The best sum of each number of terms."""
         columns = np.stack([numeric(body, names)(x) for body in bodies], axis=1)
         spread = columns.std(axis=0)
         keep = np.flatnonzero(spread > _SPREAD_FLOOR)
         worth = np.array([(1 - _PLAIN) ** (_degree(body) - 1) for body in bodies])
         white = (columns[:, keep] - columns[:, keep].mean(axis=0)) / spread[keep]
-        alone = np.flatnonzero([bodies[j].is_Symbol for j in keep])
-        pools = (np.arange(len(keep)), np.ones(len(keep))), (np.arange(len(keep)), worth[keep])
-        subsets = [
-            pool[chosen].tolist()
-            for pool, weights in (*pools, (alone, np.ones(len(alone))))
-            for chosen in _best_subsets(white[:, pool], y - y.mean(), weights, self.most_terms)
-        ]
-        distinct = {tuple(sorted(chosen)): chosen for chosen in subsets}
         return [
             _formula([bodies[keep[j]] for j in chosen], columns[:, keep[chosen]], y)
-            for chosen in distinct.values()
+            for chosen in _best_subsets(white, y - y.mean(), worth[keep], self.most_terms)
         ]
 
 
@@ -106,20 +100,25 @@ def _best_subsets(white: FloatArray, y: FloatArray, worth: FloatArray, most: int
     """Grow the set by the best column, then exchange columns while that helps; one set of each size.
 
     What a column explains is weighed by its worth: of a product and a factor that do about the same, noise
-    would take either.
+    would take either. Where that gains too little, every column counts alike.
     """
     gram, right = white.T @ white, white.T @ y
     found: list[list[int]] = []
     explained, whole = 0.0, float(y @ y)
     while len(found) < min(most, white.shape[1]):
-        chosen = list(found[-1]) if found else []
-        chosen = _exchanged([*chosen, _best_addition(gram, right, chosen, worth)], gram, right, worth)
-        gained = _explained(gram, right, chosen)
-        if gained - explained < _SMALLEST_GAIN * whole:
+        least = explained + _SMALLEST_GAIN * whole
+        tried = (_grown(found[-1] if found else [], gram, right, w) for w in (worth, np.ones_like(worth)))
+        chosen = next((one for one in tried if _explained(gram, right, one) >= least), None)
+        if chosen is None:
             break
         found.append(chosen)
-        explained = gained
+        explained = _explained(gram, right, chosen)
     return found
+
+
+def _grown(chosen: list[int], gram: FloatArray, right: FloatArray, worth: FloatArray) -> list[int]:
+    """Add the best column, then exchange columns while that helps."""
+    return _exchanged([*chosen, _best_addition(gram, right, chosen, worth)], gram, right, worth)
 
 
 def _explained(gram: FloatArray, right: FloatArray, chosen: list[int]) -> float:
