@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,6 +72,21 @@ def test_nothing_significant_finds_nothing(cells):
     assert findings(explanation_of(cells, rows), cells, "linear") == tuple(
         Finding(factor, "", 0, 0.0) for factor in PLANTED["linear"]
     )
+
+
+def test_followed_quantities_find_planted_factors_too(cells):
+    drivers = pd.DataFrame(
+        {"quantity": ["puncta_count_organelle", "nucleus_mean_cytoplasm", "area_um2"],
+         "words": ["puncta", "cytoplasm", "area"], "effect": [2.0, -1.0, 3.0],
+         "significant": [True, True, False]}
+    )  # fmt: skip
+    run = replace(explanation_of(cells, [(*row[:3], False, *row[4:]) for row in GOOD]), drivers=drivers)
+    found = {f.factor: f for f in findings(run, cells, "linear")}
+    assert found["puncta_number"].found and found["puncta_number"].quantity == "puncta"
+    assert found["cytoplasm_intensity"].found and found["cytoplasm_intensity"].quantity == "cytoplasm"
+    assert not found["nucleus_area"].found, "not significant"
+    turned = replace(run, drivers=drivers.assign(effect=-drivers["effect"]))
+    assert not any(f.found for f in findings(turned, cells, "linear")), "the wrong way"
 
 
 @pytest.mark.parametrize("rule", SHIPPED_RULES)

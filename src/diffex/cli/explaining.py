@@ -195,20 +195,18 @@ def _show_demo(rule: str, explanation: "Explanation", findings: "tuple[Finding, 
         failed = [gate["words"] for gate in explanation.summary["gates"] if not gate["passed"]]
         say(f"Mind: the shipped generator fails gates for this classifier: {'; '.join(failed)}.", "")
     say(*_ranked(explanation), "")
-    rows = [
-        (
-            one.factor,
-            one.attribute or "-",
-            one.rank or "-",
-            f"{one.correlation:.2f}",
-            "yes" if one.found else "NO",
-        )
-        for one in findings
-    ]
-    heads = ("planted factor", "attribute that follows it", "rank", "correlation", "found")
+    rows = [(one.factor, *_best_of(one), "yes" if one.found else "NO") for one in findings]
+    heads = ("planted factor", "what follows it best", "as", "correlation", "found")
     show_table(f"The classifier's planted rule ({rule}), and what was found without knowing it", heads, rows)
     found = sum(one.found for one in findings)
     say("", f"{found} of {len(findings)} planted factors were found.", "", f"Report: {report}")
+
+
+def _best_of(one: "Finding") -> tuple[str, str, str]:
+    """What follows a planted factor best: an attribute, or a measured quantity with the others held."""
+    if one.along > one.correlation:
+        return one.quantity, "quantity", f"{one.along:.2f}"
+    return one.attribute or "-", f"attribute {one.rank}" if one.rank else "-", f"{one.correlation:.2f}"
 
 
 def _open_model(model: Path, classifier: str | None, common: Common) -> "Model":

@@ -1,20 +1,26 @@
 """The demo: simulated cells, a shipped classifier with a planted rule, and whether we find the rule."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 import numpy as np
 import torch
 
 from diffex.base.noise import derive_seed
+from diffex.effects.arrays import FloatArray
 from diffex.explainers.attributes import explain_attributes
 from diffex.explainers.config import AttributeConfig
+from diffex.explainers.naming import measure_like
 from diffex.generators.model import Model, open_model
 from diffex.images import Images, PlantedCells
 from diffex.images.planted_labels import InteractionRule, LabelRule, LinearRule, ShortcutRule, ThresholdRule
+from diffex.measurements import nucleus_channel
 from diffex.runs import Explanation, write_run
+
+Name = TypeVar("Name")
 
 SHIPPED_RULES: dict[str, LabelRule] = {
     "linear": LinearRule({"nucleus_area": 1.0, "puncta_number": 0.8, "cytoplasm_intensity": -0.6}),
@@ -35,7 +41,7 @@ _CELLS = 400
 @final
 @dataclass(frozen=True)
 class Finding:
-    """A planted factor, and the attribute that follows it best.
+    """A planted factor, and what follows it best of all that was found.
 
     Parameters
     ----------
@@ -47,17 +53,24 @@ class Finding:
         Its rank; 0 where there is none.
     correlation : float
         Of attribute score and factor over the cells, signed as planted: positive is right.
+    quantity : str
+        The measurement that the classifier significantly follows, the others held, and that goes along with
+        the factor best; empty where there is none.
+    along : float
+        Correlation of measurement and factor, signed as the classifier follows it and as planted.
     """
 
     factor: str
     attribute: str
     rank: int
     correlation: float
+    quantity: str = ""
+    along: float = 0.0
 
     @property
     def found(self) -> bool:
-        """Whether a significant attribute follows the factor, in the planted direction."""
-        return self.correlation >= 0.5
+        """Whether a significant attribute or quantity follows the factor, in the planted direction."""
+        return max(self.correlation, self.along) >= 0.5
 
 
 def shipped_model(rule: str, device: torch.device) -> Model:
@@ -128,7 +141,7 @@ def run_demo(seed: int, out: Path, device: torch.device) -> tuple[str, Explanati
 
 
 def findings(explanation: Explanation, images: Images, rule: str) -> tuple[Finding, ...]:
-    """Compare the significant attributes with the planted factors.
+    """Compare the significant attributes and quantities with the planted factors.
 
     Parameters
     ----------
@@ -154,16 +167,32 @@ def findings(explanation: Explanation, images: Images, rule: str) -> tuple[Findi
         @ (row["sign"] * explanation.directions[row["concept"]].numpy())
         for row in good.to_dict("records")
     }
-    return tuple(
-        _best(factor, sign * images.table[f"factor_{factor}"].to_numpy()[rows], scores)
-        for factor, sign in PLANTED[rule].items()
-    )
+    followed = _followed(explanation, images.subset(np.array(rows)))
+    found = []
+    for factor, sign in PLANTED[rule].items():
+        values = sign * images.table[f"factor_{factor}"].to_numpy()[rows]
+        (attribute, rank), correlation = _best(values, scores, ("", 0))
+        quantity, along = _best(values, followed, "")
+        found.append(Finding(factor, attribute, rank, correlation, quantity, along))
+    return tuple(found)
 
 
-def _best(factor: str, values: np.ndarray, scores: dict[tuple[str, int], np.ndarray]) -> Finding:
-    best = Finding(factor, "", 0, 0.0)
-    for (words, rank), score in scores.items():
+def _followed(explanation: Explanation, cells: Images) -> dict[str, FloatArray]:
+    """What the classifier significantly follows, measured on cells, signed as it follows it."""
+    table = explanation.drivers
+    if table is None or not table["significant"].any():
+        return {}
+    channel = nucleus_channel(cells.channel_names)
+    measured = measure_like(cells, cells.read(), np.arange(len(cells)), 0 if channel is None else channel)
+    sure = table[table["significant"]].to_dict("records")
+    return {row["words"]: np.sign(row["effect"]) * measured[row["quantity"]].to_numpy() for row in sure}
+
+
+def _best(values: FloatArray, scores: Mapping[Name, FloatArray], nothing: Name) -> tuple[Name, float]:
+    """What follows some values best, and its correlation with them; nothing where none rises with them."""
+    best = nothing, 0.0
+    for name, score in scores.items():
         correlation = float(np.corrcoef(values, score)[0, 1])
-        if correlation > best.correlation:
-            best = Finding(factor, words, rank, correlation)
+        if correlation > best[1]:
+            best = name, correlation
     return best
