@@ -8,7 +8,7 @@ from PIL import Image
 from diffex.report.colours import brightness, composite, difference, find_contrast, grey
 from diffex.report.pictures import channel_figures, lead_figure, open_gallery, open_plate
 from diffex.report.ranking import best_rows
-from diffex.report.strips import enlargement, scale_bar
+from diffex.report.strips import enlargement, most_edits, scale_bar
 
 
 def decoded(address):
@@ -130,3 +130,12 @@ def test_where_nothing_looks_real_the_weakest_is_shown(explanation, changed):
     plate = plate_of(changed(dose=explanation.dose.assign(on_manifold=False)))
     assert plate.strengths.tolist() == [0.5]
     assert plate.strongest == 0
+
+
+@pytest.mark.parametrize(
+    ("channels", "with_answer", "edits"), [(1, True, 5), (2, True, 5), (3, True, 4), (3, False, 5)]
+)
+def test_many_maps_leave_room_for_fewer_edits(channels, with_answer, edits):
+    flat = np.zeros((1, channels, 4, 4), dtype=np.float32)
+    contrast = find_contrast(flat, flat, flat[None], tuple("abc"[:channels]), (0.0, 1.0))
+    assert most_edits(contrast, with_answer=with_answer) == edits

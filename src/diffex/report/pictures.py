@@ -12,10 +12,13 @@ from diffex.report.answering import Answered, open_answered
 from diffex.report.colours import Contrast, colour_words, find_contrast
 from diffex.report.numbers import compact, short, signed_compact
 from diffex.report.strips import (
+    MOST_EDITS,
+    MOST_MAPS,
     CellPictures,
     channel_strip,
     composite_strip,
     enlargement,
+    most_edits,
     plain_strip,
     scale_bar,
 )
@@ -23,7 +26,7 @@ from diffex.runs import Explanation
 from diffex.runs.examples import ANSWERED
 
 Painter = Callable[[CellPictures], str]
-MOST_CONCEPTS, MOST_CELLS, MOST_CHANNELS, MOST_MAPS, MOST_EDITS = 8, 6, 6, 3, 5
+MOST_CONCEPTS, MOST_CELLS, MOST_CHANNELS = 8, 6, 6
 
 
 @final
@@ -201,19 +204,17 @@ def open_plate(gallery: Gallery, row: dict[Any, Any]) -> Plate:
     examples = gallery.explanation.examples
     given = np.asarray(examples["strengths"], dtype=np.float64)
     real = np.array([looks_real(gallery.explanation, row, value) for value in along(given, row)])
-    order = _shown_order(given, real)
+    order = _shown_order(given, real, most_edits(gallery.contrast, with_answer=ANSWERED in examples))
     strengths, on_manifold = given[order], tuple(real[order].tolist())
     strongest = _strongest(along(strengths, row), on_manifold)
     place = [str(c) for c in examples["concepts"]].index(row["concept"])
     edits, shown = examples["edits"][place][order], gallery.cells_shown()[0]
     answered = open_answered(examples, place, shown)
+    maps = [None] * shown if answered is None else list(answered.maps)
     cells = tuple(
-        CellPictures(
-            examples["original"][i], examples["null"][i], edits[:, i], strongest,
-            None if answered is None else answered.maps[i],
-        )
+        CellPictures(examples["original"][i], examples["null"][i], edits[:, i], strongest, maps[i])
         for i in range(shown)
-    )  # fmt: skip
+    )
     return Plate(gallery, row, strengths, on_manifold, strongest, cells, answered)
 
 
@@ -228,8 +229,7 @@ def lead_figure(plate: Plate) -> Figure:
     Returns
     -------
     Figure
-        A strip per cell, with a difference map of each channel (of those that change most, if many), and one
-        of what of these changes the classifier answers to.
+        A strip per cell, with maps of what changes most, by channel, and of what of it counts.
     """
     names, contrast = _channels(plate), plate.gallery.contrast
     channels = _channels_that_change(plate)
@@ -322,12 +322,12 @@ def along(strengths: NDArray[np.float64], row: dict[Any, Any]) -> NDArray[np.flo
     return strengths * (-1.0 if row["sign"] < 0 and (strengths < 0).any() else 1.0)
 
 
-def _shown_order(strengths: NDArray[np.float64], looks_real: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _shown_order(strengths: NDArray[np.float64], real: NDArray[np.bool_], most: int) -> NDArray[np.int64]:
     """Order the strengths and leave some out: far ones that do not look real, and small ones, if many."""
     order = np.argsort(strengths)
-    far = np.sort(np.abs(strengths[~looks_real]))
-    kept = [i for i in order if looks_real[i] or abs(strengths[i]) <= far[0]]
-    small = sorted(kept, key=lambda i: abs(strengths[i]))[: max(0, len(kept) - MOST_EDITS)]
+    far = np.sort(np.abs(strengths[~real]))
+    kept = [i for i in order if real[i] or abs(strengths[i]) <= far[0]]
+    small = sorted(kept, key=lambda i: abs(strengths[i]))[: max(0, len(kept) - most)]
     return np.array([i for i in kept if i not in small], dtype=np.int64)
 
 

@@ -12,6 +12,8 @@ from diffex.report.numbers import short
 from diffex.report.png import png_address
 from diffex.report.scales import round_length
 
+MOST_MAPS, MOST_EDITS = 3, 5
+_COLUMNS = 10
 _GAP = 2
 _LARGEST_SIDE = 192
 _BUDGET_BYTES = 8_000_000
@@ -152,6 +154,25 @@ def enlargement(size: tuple[int, int], tiles: int) -> float:
         if fits and (factor <= 1 or max(size) * factor <= _LARGEST_SIDE):
             return factor
     return _FACTORS[-1]
+
+
+def most_edits(contrast: Contrast, *, with_answer: bool) -> int:
+    """Count the edits that leave room for the maps beside them.
+
+    Parameters
+    ----------
+    contrast : Contrast
+        Of the run.
+    with_answer : bool
+        Whether what the classifier answers to is shown, too.
+
+    Returns
+    -------
+    int
+        5, or fewer where there are many maps.
+    """
+    maps = 1 if contrast.is_rgb else min(len(contrast.low), MOST_MAPS)
+    return min(MOST_EDITS, _COLUMNS - 2 - maps - with_answer)
 
 
 def scale_bar(width: int, pixel_size_um: float | None) -> tuple[int, str]:

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from diffex.report.colours import Contrast, colour_words, find_contrast
 from diffex.report.numbers import number, percent, signed
-from diffex.report.pictures import MOST_MAPS, Figure, Strip, scale_words
-from diffex.report.strips import CellPictures, composite_strip, enlargement, scale_bar
+from diffex.report.pictures import Figure, Strip, scale_words
+from diffex.report.strips import MOST_MAPS, CellPictures, composite_strip, enlargement, scale_bar
 from diffex.report.svg import share_bar
 from diffex.runs import Explanation, Salvaged
 from diffex.runs.counterfactuals import MOST_KEPT, Counterfactual, Told
