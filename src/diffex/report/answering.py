@@ -10,10 +10,10 @@ from scipy.ndimage import gaussian_filter
 
 from diffex.report.colours import Pixels
 from diffex.report.numbers import percent
+from diffex.report.strips import MOST_MAPS
 from diffex.runs.examples import ANSWERED
 
 _FULL = 99.5  # percentile that is drawn in full colour
-_MOST = 3
 _SMOOTH = 1.5  # pixels: gradients are grainy, and their sum over a few pixels is what counts
 
 
@@ -38,7 +38,7 @@ class Answered:
         said = f"What counts: red where the change speaks for {target}, blue where it speaks against it"
         if len(names) == 1 or is_rgb:
             return f"{said}."
-        order = np.argsort(-self.by_channel)[:_MOST]
+        order = np.argsort(-self.by_channel)[:MOST_MAPS]
         return f"{said}; {', '.join(f'{names[c]} {percent(self.by_channel[c])}' for c in order)} of it."
 
 

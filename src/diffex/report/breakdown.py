@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from diffex.report.numbers import is_number, signed
 from diffex.report.scales import nice_range
-from diffex.report.svg import interval_axis, interval_bar, zero_share
+from diffex.report.svg import interval_axis, interval_bar, zero_place
 from diffex.runs import Explanation
 
 _MOST_GROUPS = 12
@@ -103,7 +103,7 @@ def breakdown_panel(explanation: Explanation, row: dict[Any, Any]) -> Breakdown 
         tables=tuple((by, _rows(table, limits)) for by, table in found if len(table)),
         left_out=len(groups) - len(ends),
         axis=interval_axis(limits),
-        zero=f"{100 * zero_share(limits):.3f}%",
+        zero=zero_place(limits),
     )
 
 

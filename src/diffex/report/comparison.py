@@ -10,7 +10,7 @@ from markupsafe import Markup
 from diffex.report.facts import METHODS
 from diffex.report.numbers import NONE, percent, signed
 from diffex.report.ranking import effect_limits
-from diffex.report.svg import interval_bar, zero_share
+from diffex.report.svg import interval_bar, zero_place
 from diffex.runs import Salvaged
 
 _MOST = 5
@@ -79,7 +79,7 @@ def compare(runs: Sequence[Salvaged], prefixes: Sequence[str]) -> Comparison | N
         places=tuple(
             (i + 1, tuple(column[i] if i < len(column) else None for column in columns)) for i in range(depth)
         ),
-        zero=f"{100 * zero_share(limits):.3f}%",
+        zero=zero_place(limits),
     )
 
 

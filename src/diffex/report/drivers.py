@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from diffex.report.numbers import percent, q_value, signed
 from diffex.report.scales import nice_range
-from diffex.report.svg import interval_axis, interval_bar, zero_share
+from diffex.report.svg import interval_axis, interval_bar, zero_place
 from diffex.runs import Explanation
 
 _LITTLE = 0.5
@@ -77,8 +77,8 @@ def driver_panel(explanation: Explanation) -> DriverPanel | None:
         )
         for row in table.to_dict("records")
     )
-    zero = f"{100 * zero_share(limits):.3f}%"
-    return DriverPanel(rows, interval_axis(limits), zero, _told(explanation.summary.get("drivers")))
+    told = _told(explanation.summary.get("drivers"))
+    return DriverPanel(rows, interval_axis(limits), zero_place(limits), told)
 
 
 def _told(numbers: dict[str, Any] | None) -> tuple[str, ...]:

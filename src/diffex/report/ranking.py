@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from diffex.report.numbers import NONE, is_number, number, percent, q_value, signed, span
 from diffex.report.scales import nice_range
-from diffex.report.svg import interval_axis, interval_bar, zero_share
+from diffex.report.svg import interval_axis, interval_bar, zero_place
 from diffex.report.verdicts import Verdict, verdict
 from diffex.report.vocabulary import Vocabulary
 from diffex.runs import Explanation
@@ -145,7 +145,7 @@ def rank_rows(explanation: Explanation, anchors: Anchors, words: Vocabulary) -> 
         leading=leading[1],
         folded=tuple((heading, rows) for heading, rows in folded if rows),
         axis=interval_axis(limits),
-        zero=f"{100 * zero_share(limits):.3f}%",
+        zero=zero_place(limits),
         checked="edit" in effects,
         kinds=tuple((kind, kind.replace("_", " ")) for kind in sorted(effects["kind"].dropna().unique())),
         verified=_verified_words(effects, explanation.dose),

@@ -123,6 +123,27 @@ def zero_share(limits: tuple[float, float]) -> float:
     return Scale(*limits, _MARGIN, _BAR[0] - _MARGIN)(0.0) / _BAR[0]
 
 
+def zero_place(limits: tuple[float, float]) -> str:
+    """Write `zero_share` for the style sheet.
+
+    Parameters
+    ----------
+    limits : (float, float)
+        Values at the ends of the axis.
+
+    Returns
+    -------
+    str
+        A CSS length.
+
+    Examples
+    --------
+    >>> zero_place((-2, 2))
+    '50.000%'
+    """
+    return f"{100 * zero_share(limits):.3f}%"
+
+
 def interval_bar(value: float, low: float, high: float, limits: tuple[float, float], *, sure: bool) -> Markup:
     """Draw a value with its interval; the style sheet draws one zero line through all rows.
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from diffex.concepts import ConceptTree, Node
 from diffex.report.numbers import number, q_value, signed
 from diffex.report.ranking import Anchors, effect_limits
-from diffex.report.svg import interval_axis, interval_bar, zero_share
+from diffex.report.svg import interval_axis, interval_bar, zero_place
 from diffex.report.verdicts import Verdict, verdict
 from diffex.report.vocabulary import Vocabulary
 from diffex.runs import Explanation
@@ -140,7 +140,7 @@ def tree_panel(explanation: Explanation, anchors: Anchors, words: Vocabulary) ->
         return None
     limits = effect_limits(explanation.effects)
     forest = _forest(ConceptTree.from_dict(explanation.tree), explanation.effects, anchors, words)
-    return TreePanel(_branch(None, (), forest), interval_axis(limits), f"{100 * zero_share(limits):.3f}%")
+    return TreePanel(_branch(None, (), forest), interval_axis(limits), zero_place(limits))
 
 
 def lineage(tree: dict[str, Any] | None, concept: str) -> str:
