@@ -1,6 +1,6 @@
 """The trade of accuracy against size: candidate formulas, their Pareto front, and the one to choose."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -124,13 +124,34 @@ def search_front(halves: Halves, engines: Iterable[RuleEngine], limits: Limits, 
     list of Candidate
         From small to large, each better than all before it on the judging images; never empty.
     """
-    found: dict[Expr, Candidate] = {}
+    return pareto(candidates(halves, engines, limits, seed))
+
+
+def candidates(
+    halves: Halves, engines: Iterable[RuleEngine], limits: Limits, seed: int
+) -> Iterator[Candidate]:
+    """Search with every engine and shorten what they find, one formula after the other.
+
+    Parameters
+    ----------
+    halves, engines, limits, seed
+        As in `search_front`.
+
+    Yields
+    ------
+    Candidate
+        Each formula once, in the order of the engines, judged on the judging images, finite there.
+    """
+    known = set[Expr]()
     for engine in engines:
         for expression in engine.search(halves.names, halves.x, halves.y, seed):
             short = simplify(expression, halves.names, halves.x, halves.y).expression
-            if limits.allow(short) and short not in found:
-                found[short] = judged(short, engine.name, halves)
-    return pareto(candidate for candidate in found.values() if np.isfinite(candidate.r2))
+            if short in known or not limits.allow(short):
+                continue
+            known.add(short)
+            candidate = judged(short, engine.name, halves)
+            if np.isfinite(candidate.r2):
+                yield candidate
 
 
 def judged(expression: Expr, engine: str, halves: Halves) -> Candidate:
@@ -157,12 +178,12 @@ def judged(expression: Expr, engine: str, halves: Halves) -> Candidate:
     return Candidate(expression, engine, r2, errors, float(wrong.mean()))
 
 
-def pareto(candidates: Iterable[Candidate]) -> list[Candidate]:
+def pareto(found: Iterable[Candidate]) -> list[Candidate]:
     """Keep what no shorter formula beats.
 
     Parameters
     ----------
-    candidates : iterable of Candidate
+    found : iterable of Candidate
         From any engines, judged on the same images.
 
     Returns
@@ -171,7 +192,7 @@ def pareto(candidates: Iterable[Candidate]) -> list[Candidate]:
         From small to large, R2 ascending.
     """
     front: list[Candidate] = []
-    for candidate in sorted(candidates, key=lambda c: (c.nodes, -c.r2)):
+    for candidate in sorted(found, key=lambda c: (c.nodes, -c.r2)):
         if not front or candidate.r2 > front[-1].r2:
             front.append(candidate)
     return front

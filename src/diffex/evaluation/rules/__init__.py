@@ -6,7 +6,8 @@ from diffex.evaluation.rules.disentangling import SPRITES, measure_disentangling
 from diffex.evaluation.rules.edits import measure_edits
 from diffex.evaluation.rules.measured import measure_accuracy
 from diffex.evaluation.rules.nuclei import measure_law
-from diffex.evaluation.rules.recovery import measure_race, measure_recovery
+from diffex.evaluation.rules.race import measure_race
+from diffex.evaluation.rules.recovery import measure_recovery
 from diffex.evaluation.rules.subjects import PLANTED
 from diffex.evaluation.sets import FKHR, JURKAT, NUCLEI
 

@@ -1,4 +1,4 @@
-"""R4 and R6: planted formulas found again, and how fast."""
+"""R4: planted formulas found again."""
 
 import time
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import sympy
 from diffex.effects.arrays import FloatArray
 from diffex.effects.intervals import wilson
 from diffex.evaluation.bench import Bench
-from diffex.evaluation.rows import REPORTED, Measured
+from diffex.evaluation.rows import Measured
 from diffex.evaluation.rules.measured import search
 from diffex.rules.discovery import find_rule
 from diffex.rules.expression import Expr, numeric, symbol, template, terms
@@ -22,9 +22,9 @@ _RATIO = 20.0  # variance of the formula over that of the noise
 _COUNT, _INPUTS = 1000, 8
 _SECONDS = 60.0
 _NEAR = 0.10
-_CAP, _CLOSE = 120.0, 0.001
 _NAMES = tuple(f"f{i}" for i in range(1, _INPUTS + 1))
-_KINDS = ("linear", "quadratic", "tanh", "interaction")
+KINDS = ("linear", "quadratic", "tanh", "interaction")
+"""What formulas are planted."""
 
 
 @final
@@ -35,7 +35,7 @@ class Case:
     Parameters
     ----------
     kind : str
-        Of `_KINDS`.
+        Of `KINDS`.
     truth : Expr
         Over f1 to f8, most of them decoys.
     factors : Factors
@@ -65,7 +65,7 @@ def planted_case(kind: str, seed: int) -> Case:
     Case
         Signal to noise 20 in variance.
     """
-    random = np.random.default_rng([seed, _KINDS.index(kind)])
+    random = np.random.default_rng([seed, KINDS.index(kind)])
     x = random.normal(size=(_COUNT, _INPUTS))
     a, b, c = (symbol(_NAMES[j]) for j in random.permutation(_INPUTS)[:3])
     k = [sympy.Float(v) for v in random.uniform(0.5, 2.0, 4) * random.choice([-1, 1], 4)]
@@ -124,7 +124,7 @@ def measure_recovery(bench: Bench) -> Iterator[Measured]:
     Measured
         Formulas recovered of 40, and the slowest.
     """
-    cases = [planted_case(kind, bench.seed + i) for kind in _KINDS for i in range(bench.size(10, 1))]
+    cases = [planted_case(kind, bench.seed + i) for kind in KINDS for i in range(bench.size(10, 1))]
     right, slowest, missed = 0, 0.0, []
     for case in cases:
         start = time.process_time()
@@ -144,73 +144,3 @@ def _rounded(expression: Expr) -> str:
     return str(
         expression.xreplace({c: sympy.Float(f"{float(c):.3g}") for c in expression.atoms(sympy.Float)})
     )
-
-
-def measure_race(bench: Bench) -> Iterator[Measured]:
-    """Measure R6: seconds to reach the R2 on other values that gplearn reaches, on the same planted tasks.
-
-    gplearn (T. Stephens, 0.4) gets 120 CPU-seconds; its time is when it first came within 0.001 of the best
-    that it reached, ours is that of the whole search.
-
-    Parameters
-    ----------
-    bench : Bench
-        Seed, size of the run.
-
-    Yields
-    ------
-    Measured
-        Median ratio of seconds, and of sizes.
-    """
-    times, sizes, gains, own_seconds = [], [], [], []
-    for i in range(bench.size(10, 2)):
-        case = planted_case(_KINDS[i % len(_KINDS)], bench.seed + 100 + i)
-        x, y, half = case.factors.values, case.y, _COUNT // 2
-        theirs = _race_gplearn(x, y, half, bench.size(_CAP, 5.0), bench.seed)
-        start = time.process_time()
-        rule = find_rule(case.kind, Factors(case.factors.meanings, x[:half]), y[:half], None, search(bench))
-        seconds = time.process_time() - start
-        own = _r2(rule.evaluate(case.factors.columns(rule.names).values[half:]), y[half:])
-        reached = own >= theirs.best - _CLOSE
-        times.append(theirs.seconds / seconds if reached else 0.0)
-        sizes.append(rule.nodes / theirs.nodes)
-        gains.append(own - theirs.best)
-        own_seconds.append(seconds)
-    note = f"ours {np.median(own_seconds):.1f} s, the whole search; 0 where ours did not reach it"
-    what = "gplearn's CPU-seconds to its best R2 on other values over ours, median of tasks"
-    yield Measured("R6", what, float(np.median(times)), ">= 10", note=note)
-    yield Measured("R6", "our nodes over gplearn's, median", float(np.median(sizes)), "<= 1")
-    yield Measured("R6", "our held-out R2 minus gplearn's, smallest", float(np.min(gains)), REPORTED)
-
-
-@final
-@dataclass(frozen=True)
-class _Reached:
-    """What gplearn came to: its best R2 on other values, after how many CPU-seconds, with how many nodes."""
-
-    best: float
-    seconds: float
-    nodes: int
-
-
-def _race_gplearn(x: FloatArray, y: FloatArray, half: int, cap: float, seed: int) -> _Reached:
-    """Let gplearn evolve, generation by generation, until `cap` CPU-seconds are spent."""
-    from gplearn.genetic import SymbolicRegressor
-
-    peer = SymbolicRegressor(
-        population_size=1000, random_state=seed, function_set=("add", "sub", "mul"),
-        parsimony_coefficient=0.001, warm_start=True,
-    )  # fmt: skip
-    reached, spent = list[_Reached](), 0.0
-    while spent < cap:
-        start = time.process_time()
-        peer.set_params(generations=len(reached) + 1).fit(x[:half], y[:half])
-        spent += time.process_time() - start
-        reached.append(_Reached(_r2(peer.predict(x[half:]), y[half:]), spent, len(peer._program.program)))
-    best = max(one.best for one in reached)
-    first = next(one for one in reached if one.best >= best - _CLOSE)
-    return _Reached(best, first.seconds, first.nodes)
-
-
-def _r2(predicted: FloatArray, y: FloatArray) -> float:
-    return float(1 - np.mean(np.square(predicted - y)) / y.var())
