@@ -27,6 +27,7 @@ _PAPERS = {
 }
 _COUNTED = {
     "concepts": "concepts proposed",
+    "controls": "phrases edited beside them, not tested",
     "merged": "kept after merging",
     "selection": "images for selection",
     "estimation": "images for estimation",
@@ -36,7 +37,7 @@ _COUNTED = {
     "edits_leaks": "edits leaked",
     "edits_unchecked": "edits that nobody can check",
 }
-_ONLY_IF_ANY = {"groups", "selection"}
+_ONLY_IF_ANY = {"controls", "groups", "selection"}
 Facts = tuple[tuple[str, str], ...]
 
 

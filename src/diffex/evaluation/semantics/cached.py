@@ -1,5 +1,6 @@
 """Edits of a tree into planted images, rendered once for every classifier of the suite."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,9 +20,11 @@ from diffex.effects.arrays import FloatArray
 from diffex.evaluation.bench import RUN_ROOMS, Bench, code_hash
 from diffex.evaluation.semantics.oracle import fit_reader
 from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.controls import control_phrases
 from diffex.explainers.semantics.edits import PhraseEdits, Subject, edits_of
 from diffex.explainers.semantics.explain import assess
 from diffex.explainers.semantics.preparing import prepare_subject
+from diffex.explainers.semantics.searching import search
 from diffex.generators import logits_of
 from diffex.generators.text.model import open_text_model
 from diffex.images import Images, PlantedCells
@@ -30,8 +33,6 @@ from diffex.measurements import Quantity, View, quantities
 from diffex.training import TrainConfig
 
 TREE = Path(__file__).with_name("tree.yaml")
-ITEMS = ("puncta", "nucleus", "cytoplasm")
-"""Items of no value of their own, for the trees of row S3."""
 _CELLS, _STEPS = 8000, 1200
 
 
@@ -44,6 +45,8 @@ class Cached:
     ----------
     tree : ConceptTree
         The phrases.
+    controls : tuple of Node
+        Those edited beside them.
     edits : PhraseEdits
         All rendered; its "logits" are the factors that the oracle reads.
     real : DataFrame
@@ -55,6 +58,7 @@ class Cached:
     """
 
     tree: ConceptTree
+    controls: tuple[Node, ...]
     edits: PhraseEdits
     real: pd.DataFrame
     known: tuple[Quantity, ...]
@@ -76,7 +80,7 @@ class Cached:
     def assessed(self, edits: PhraseEdits, seed: int) -> pd.DataFrame:
         """Rank the edits for class 1 of such a rule, as `explain_semantics` does."""
         config = SemanticConfig(target="treated", images=self.count, seed=seed)
-        return assess(self.tree, edits, self.known, self.real, None, 1, config)
+        return assess(self.tree, self.controls, edits, self.known, self.real, None, 1, config)
 
 
 def cached_edits(bench: Bench) -> Cached:
@@ -90,7 +94,27 @@ def cached_edits(bench: Bench) -> Cached:
     Returns
     -------
     Cached
-        Of 32 cells, exhaustive; the items of row S3 stand beside the frozen tree.
+        Of 32 cells, exhaustive.
+    """
+    return edits_of_cells(bench, "semantic-edits", read_tree(TREE))
+
+
+def edits_of_cells(bench: Bench, kind: str, tree: ConceptTree) -> Cached:
+    """Render every phrase of a tree into planted cells, both signs, or open the stage.
+
+    Parameters
+    ----------
+    bench : Bench
+        Seed, sizes, stages.
+    kind : str
+        Of the stage.
+    tree : ConceptTree
+        The phrases.
+
+    Returns
+    -------
+    Cached
+        Of 32 cells, exhaustive.
     """
     count, steps = bench.size(_CELLS, 400), bench.size(_STEPS, 60)
     cells = PlantedCells()
@@ -99,10 +123,8 @@ def cached_edits(bench: Bench) -> Cached:
         bench, "factor-reader", lambda m: cells.render(factors[:m], list(range(m))), factors, FACTORS,
         TrainConfig(steps=steps, batch_size=64, lr=2e-3, ema=0.995, seed=bench.seed),
     )  # fmt: skip
-    items = (Node(f"item-{word}", word, phrase=word) for word in ITEMS)
-    tree = ConceptTree((*read_tree(TREE).nodes, *items))
     images = cells.images(bench.size(32, 12), 900 + bench.seed)
-    return render_tree(bench, "semantic-edits", tree, images, oracle)
+    return render_tree(bench, kind, tree, images, oracle)
 
 
 def render_tree(
@@ -134,7 +156,9 @@ def render_tree(
     first = oracle.card.class_names[0]
     config = SemanticConfig(target=first, view=view, images=len(images), seed=bench.seed, force=True)
     model = open_text_model("shipped", bench.device)
-    subject, chosen, _, real = prepare_subject(images, oracle, model, tree, config, CostLedger())
+    controls = control_phrases(tree, images, model, config)
+    nodes = (*tree.phrases(), *controls)
+    subject, chosen, _, real = prepare_subject(images, oracle, model, nodes, config, CostLedger())
     known = quantities(chosen.channel_names, chosen.pixel_size_um, view)
     content = [
         model.state_hash(),
@@ -145,14 +169,15 @@ def render_tree(
     ]
     kept = bench.stage(kind, [*content, code_hash(RUN_ROOMS)]) / "edits.npz"
     if not kept.is_file():
-        _keep(edits_of(tree, subject, config.size, known, real.to_numpy()), kept)
-    edits = _open(tree, subject, kept)
-    return Cached(tree, edits, real, known, oracle)
+        edits = edits_of(nodes, subject, config.size, known, real.to_numpy())
+        search(tree, edits, 0, config.model_copy(update={"search": "exact"}))
+        _keep(edits, kept)
+    edits = _open(nodes, subject, kept)
+    return Cached(tree, controls, edits, real, known, oracle)
 
 
 def _keep(edits: PhraseEdits, kept: Path) -> None:
-    """Render all edits and write them, with the directions and gains that were found for them."""
-    edits.fill(np.arange(len(edits.concepts)), np.arange(len(edits.subject.inversion)))
+    """Write edits with the directions and gains that were found for them."""
     with atomic_path(kept) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(
             stream, logits=edits.logits, changes=edits.changes, sizes=edits.sizes,
@@ -162,7 +187,7 @@ def _keep(edits: PhraseEdits, kept: Path) -> None:
         )  # fmt: skip
 
 
-def _open(tree: ConceptTree, subject: Subject, kept: Path) -> PhraseEdits:
+def _open(nodes: Sequence[Node], subject: Subject, kept: Path) -> PhraseEdits:
     """Read what `_keep` wrote."""
     with np.load(kept, allow_pickle=False) as found:
         led = zip(*(found[name] for name in ("directions", "gains", "opposites")), strict=True)
@@ -171,7 +196,7 @@ def _open(tree: ConceptTree, subject: Subject, kept: Path) -> PhraseEdits:
                 n.id, "text", n.name, torch.from_numpy(way), parent=n.parent, gain=float(gain),
                 opposite=bool(opposite),
             )
-            for n, (way, gain, opposite) in zip(tree.phrases(), led, strict=True)
+            for n, (way, gain, opposite) in zip(nodes, led, strict=True)
         ]  # fmt: skip
         edits = PhraseEdits(subject, concepts, found["opposite"])
         edits.logits, edits.changes, edits.sizes = found["logits"], found["changes"], found["sizes"]

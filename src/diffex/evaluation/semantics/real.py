@@ -186,7 +186,7 @@ def measure_real_phrases(name: str) -> Callable[[Bench], Iterator[Measured]]:
         found = best[best["phrase"].isin(case.named)].head(1)
         if len(found):
             subject, cells, *_ = prepare_subject(
-                test, classifier, model, tree, config, CostLedger(), case.own
+                test, classifier, model, tree.phrases(), config, CostLedger(), case.own
             )
             yield _confirmed(bench, name, case, explanation, found.iloc[0], subject, cells)
 

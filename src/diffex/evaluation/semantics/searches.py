@@ -1,21 +1,21 @@
 """S3 and S5: what searches lose, and what they cost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from scipy.special import expit
 
 from diffex.base.noise import derive_seed
-from diffex.concepts import ConceptTree, Node
+from diffex.concepts import ConceptTree, Node, read_tree
 from diffex.effects.arrays import FloatArray, IntArray
 from diffex.effects.beam import beam_as_released, leditspp_evaluations, released_evaluations
 from diffex.effects.intervals import wilson
 from diffex.effects.matrix import margin_of
 from diffex.effects.tree_race import RANK_ALONE, RaceSettings, race_tree
 from diffex.evaluation.bench import Bench
-from diffex.evaluation.rows import Measured
-from diffex.evaluation.semantics.cached import Cached, cached_edits
+from diffex.evaluation.rows import REPORTED, Measured
+from diffex.evaluation.semantics.cached import TREE, Cached, cached_edits, edits_of_cells
 from diffex.evaluation.semantics.planted import random_rule
 from diffex.evaluation.semantics.words import factor_of
 from diffex.explainers.semantics.checking import columns_named
@@ -40,25 +40,34 @@ def measure_cancelling(bench: Bench) -> Iterator[Measured]:
     Yields
     ------
     Measured
-        Seeds in which ours and the published beam find both.
+        Seeds in which ours and the published beam find both; how much of the whole tree, all of which
+        matters, is called with and without controls.
     """
-    cached, seeds = cached_edits(bench), bench.size(_SEEDS, 4)
-    tree, places = _crowded_tree(cached)
+    cached, seeds = edits_of_cells(bench, "cancelling-edits", crowded_tree()), bench.size(_SEEDS, 4)
     ours = beam = 0
+    called = list[tuple[int, int]]()
     for seed in range(seeds):
         rng = np.random.default_rng(derive_seed("cancelling", bench.seed, seed))
         weights = np.zeros(len(FACTORS))
         weights[[factor_index(name) for name in _CROWD]] = rng.uniform(1.5, 2.5, len(_CROWD))
         weights[factor_index("puncta_number")] = rng.uniform(1.0, 1.5)
-        edits = _picked(cached.judged(weights), places, rng.integers(0, cached.count, cached.count))
-        ours += _both_called(tree, edits, cached, seed)
-        beam += _both_reported(tree, edits, int(rng.integers(cached.count)))
-    for what, found, target in (
+        edits = _resampled(cached.judged(weights), rng.integers(0, cached.count, cached.count))
+        found, alone = (_called(one, edits, seed) for one in (cached, replace(cached, controls=())))
+        ours += {_UP, _DOWN} <= found
+        called.append((len(found), len(alone)))
+        beam += _both_reported(cached.tree, edits, int(rng.integers(cached.count)))
+    for what, count, target in (
         ("cancelling children: seeds in which ours finds both", ours, ">= 0.95"),
-        ("the same, published beam of width 8", beam, "reported"),
+        ("the same, published beam of width 8", beam, REPORTED),
     ):
-        share = wilson(found, seeds)
-        yield Measured("S3", what, share[0], target, share[1], share[2], note=f"{found} of {seeds}")
+        share = wilson(count, seeds)
+        yield Measured("S3", what, share[0], target, *share[1:], note=f"{count} of {seeds}")
+    heeded = sum(factor_of(node.phrase) is not None for node in cached.tree.phrases())
+    note = f"{heeded} phrases, {len(cached.controls)} controls"
+    for what, count in zip(("", ", without controls"), np.sum(called, axis=0).tolist(), strict=True):
+        share = wilson(count, heeded * seeds)
+        yield Measured("S3", f"phrases of this tree that are called, all of which matter{what}", share[0],
+                       REPORTED, *share[1:], note=note)  # fmt: skip
 
 
 def measure_evaluations(bench: Bench) -> Iterator[Measured]:
@@ -163,44 +172,44 @@ def _raced(tree: ConceptTree, edits: PhraseEdits, how: RaceSettings) -> tuple[In
     return place[race.ranking()], float(rendered.sum() / effects[..., 0].size)
 
 
-def _crowded_tree(cached: Cached) -> tuple[ConceptTree, list[int]]:
-    """A tree with one item over two cancelling phrases, and items that crowd it; where their edits are."""
-    phrases = cached.tree.phrases()
-    place = {node.phrase: k for k, node in enumerate(phrases)}
+def crowded_tree() -> ConceptTree:
+    """Make a tree of one item over two phrases that cancel, and items that crowd it.
+
+    Returns
+    -------
+    ConceptTree
+        Phrases of the frozen tree.
+    """
+    phrases = read_tree(TREE).phrases()
+    below = [node for node in phrases if node.phrase in (_UP, _DOWN)]
     crowd = [n for n in phrases if (f := factor_of(n.phrase)) is not None and FACTORS[f[0]] in _CROWD]
-    nodes = [Node("all", "all"), Node(f"all/{_ITEM}", _ITEM, "all", _ITEM)]
+    item = f"all/{_ITEM}"
+    nodes = [Node("all", "all"), Node(item, _ITEM, "all", _ITEM)]
     nodes += [
-        Node(f"all/{_ITEM}/{word.replace(' ', '-')}", word, f"all/{_ITEM}", word, one.measurement, one.rises)
-        for word in (_UP, _DOWN)
-        for one in [phrases[place[word]]]
+        replace(node, id=f"{parent}/{node.name.replace(' ', '-')}", parent=parent)
+        for parent, some in ((item, below), ("all", crowd))
+        for node in some
     ]
-    nodes += [
-        Node(f"all/{n.name.replace(' ', '-')}", n.name, "all", n.phrase, n.measurement, n.rises)
-        for n in crowd
-    ]
-    tree = ConceptTree(tuple(nodes))
-    return tree, [place[node.phrase] for node in tree.phrases()]
+    return ConceptTree(tuple(nodes))
 
 
-def _picked(edits: PhraseEdits, places: Sequence[int], rows: IntArray) -> PhraseEdits:
-    """Some of the phrases, on resampled images."""
+def _resampled(edits: PhraseEdits, rows: IntArray) -> PhraseEdits:
+    """The same phrases on images drawn with replacement."""
     subject = replace(
         edits.subject,
         inversion=edits.subject.inversion.take(rows.tolist()),
         null_logits=edits.subject.null_logits[rows],
         null_measured=edits.subject.null_measured.iloc[rows],
     )
-    alone = np.full(len(places), -1)
-    part = PhraseEdits(subject, [edits.concepts[k] for k in places], alone)
-    some = np.ix_(np.array(places), rows)
-    part.logits, part.changes, part.sizes = edits.logits[some], edits.changes[some], edits.sizes[some]
+    part = PhraseEdits(subject, edits.concepts, edits.opposite)
+    part.logits, part.changes = edits.logits[:, rows], edits.changes[:, rows]
+    part.sizes = edits.sizes[:, rows]
     return part
 
 
-def _both_called(tree: ConceptTree, edits: PhraseEdits, cached: Cached, seed: int) -> bool:
-    table = replace(cached, tree=tree).assessed(edits, seed)
-    called = set(table.loc[table["significant"], "words"])
-    return _UP in called and _DOWN in called
+def _called(cached: Cached, edits: PhraseEdits, seed: int) -> set[str]:
+    table = cached.assessed(edits, seed)
+    return set(table.loc[table["significant"], "words"])
 
 
 def _both_reported(tree: ConceptTree, edits: PhraseEdits, image: int) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from diffex.base.positions import evenly
 from diffex.base.progress import progress
-from diffex.concepts import Concept, ConceptTree
+from diffex.concepts import Concept, Node
 from diffex.editors import Inversion
 from diffex.editors.text import TextEditor
 from diffex.effects.arrays import SIGNS, FloatArray
@@ -69,9 +69,9 @@ class Subject:
 
 
 def edits_of(
-    tree: ConceptTree, subject: Subject, size: float, known: Sequence[Quantity], real: FloatArray
+    nodes: Sequence[Node], subject: Subject, size: float, known: Sequence[Quantity], real: FloatArray
 ) -> "PhraseEdits":
-    """Make the table, still empty, of a tree's phrases: each led along what it alone changes, of one size.
+    """Make the table, still empty, of phrases: each led along what it alone changes, of one size.
 
     Phrases are led away from their opposites (`opposed`) and edited into a few images, and their directions
     are freed of what other phrases change (`unmixed`). Then each is edited again; its gain is the size asked
@@ -79,8 +79,8 @@ def edits_of(
 
     Parameters
     ----------
-    tree : ConceptTree
-        Its phrases, in order, become the concepts.
+    nodes : sequence of Node
+        Phrases, which become the concepts.
     subject : Subject
         Images and renderer.
     size : float
@@ -95,7 +95,7 @@ def edits_of(
     PhraseEdits
         No edits yet.
     """
-    make, nodes = subject.editor.concept, tree.phrases()
+    make = subject.editor.concept
     plain = [make(n.id, n.phrase or n.name, n.name, n.parent) for n in nodes]
     column, rises = columns_named(nodes, known), np.array([n.rises for n in nodes])
     pilot = Pilot(subject, opposites_of(column, rises))

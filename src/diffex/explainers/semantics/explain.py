@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, align_labels
-from diffex.concepts import Concept, ConceptTree
+from diffex.concepts import Concept, ConceptTree, Node
 from diffex.concepts.describers import with_measurements
 from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import margin_of
 from diffex.explainers.semantics.checking import DONE, check_edits
 from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.controls import control_phrases
 from diffex.explainers.semantics.edits import PhraseEdits, edits_of
 from diffex.explainers.semantics.leakage import own_effects
 from diffex.explainers.semantics.preparing import prepare_subject
@@ -77,18 +78,20 @@ def explain_semantics(
     labels_given = images.labels is not None
     images = align_labels(images, classifier.card)
     tree = with_measurements(tree, images.channel_names, config.view)
-    subject, chosen, gates, real = prepare_subject(images, classifier, model, tree, config, ledger, own)
+    controls = control_phrases(tree, images, model, config)
+    nodes = (*tree.phrases(), *controls)
+    subject, chosen, gates, real = prepare_subject(images, classifier, model, nodes, config, ledger, own)
     known = (
         *quantities(images.channel_names, images.pixel_size_um, config.view),
         *(one.quantity for one in own),
     )
     with ledger.timed("calibration"):
-        edits = edits_of(tree, subject, config.size, known, real.to_numpy())
+        edits = edits_of(nodes, subject, config.size, known, real.to_numpy())
     target = classifier.card.class_names.index(config.target)
     with ledger.timed("edits"):
         raced = search(tree, edits, target, config)
     with ledger.timed("statistics"):
-        table = assess(tree, edits, known, real, chosen.groups, target, config)
+        table = assess(tree, controls, edits, known, real, chosen.groups, target, config)
     best = _best(table, edits.concepts, config)
     with ledger.timed("examples"):
         dose = dose_table(subject, best, target, chosen.groups, config)
@@ -97,33 +100,26 @@ def explain_semantics(
     classifier.check_unchanged(before)
     return Explanation(
         summary=summarise(
-            images,
-            chosen,
-            classifier,
-            model,
-            gates,
-            table,
-            config,
-            address=address,
-            phrases=len(edits.concepts),
-            raced=raced,
+            images, chosen, classifier, model, gates, table, config,
+            address=address, phrases=len(tree.phrases()), controls=len(controls), raced=raced,
             labels_given=labels_given,
         ),
         effects=table,
-        cells=_cells(chosen, edits, target),
+        cells=_cells(chosen, edits, tree, target),
         examples=examples,
         dose=dose,
         measured=measured,
-        concepts=tuple(c.as_dict() for c in edits.concepts),
-        directions={c.id: c.direction for c in edits.concepts},
+        concepts=tuple(c.as_dict() for c in edits.concepts[: len(tree.phrases())]),
+        directions={c.id: c.direction for c in edits.concepts[: len(tree.phrases())]},
         config=config.model_dump(mode="json"),
         cost=ledger.summary(),
         tree={**tree.as_dict(), "transcript": [dict(turn) for turn in transcript]},
-    )
+    )  # fmt: skip
 
 
 def assess(
     tree: ConceptTree,
+    controls: Sequence[Node],
     edits: PhraseEdits,
     known: Sequence[Quantity],
     real: pd.DataFrame,
@@ -136,7 +132,9 @@ def assess(
     Parameters
     ----------
     tree : ConceptTree
-        Its phrases are the concepts of the edits, in order.
+        Its phrases are the first concepts of the edits, in order.
+    controls : sequence of Node
+        The concepts that follow: edits to learn leakage from, not tested. What comes after them is not used.
     edits : PhraseEdits
         Rendered.
     known : sequence of Quantity
@@ -153,14 +151,16 @@ def assess(
     Returns
     -------
     DataFrame
-        A row per phrase and sign, by rank.
+        A row per phrase of the tree and sign, by rank.
     """
-    nodes, total = tree.phrases(), edits.effects(target)
-    values, changes = real.to_numpy(), central(edits.changes)
+    nodes = (*tree.phrases(), *controls)
+    values, total = real.to_numpy(), edits.effects(target)[: len(nodes)]
+    changes = central(edits.changes[: len(nodes)])
     checks = check_edits(changes, nodes, known, values, groups, config)
     own = own_effects(central(total), changes, checks, np.array([n.rises for n in nodes]), values)
     scale = float(margin_of(edits.subject.null_logits, target).std())
-    return ranked(tree, nodes, edits, checks, Outcome(total, own, scale), groups, target, config)
+    outcome = Outcome(total, own, scale)
+    return ranked(tree, tree.phrases(), edits, checks, outcome, groups, target, config)
 
 
 def central(changes: FloatArray) -> FloatArray:
@@ -192,7 +192,7 @@ def _best(
     return [(by_id[row["concept"]], int(row["sign"])) for row in good.to_dict("records")]
 
 
-def _cells(chosen: Images, edits: PhraseEdits, target: int) -> pd.DataFrame:
+def _cells(chosen: Images, edits: PhraseEdits, tree: ConceptTree, target: int) -> pd.DataFrame:
     """A row per image: what it is, and how much each phrase moves it."""
     subject, effects = edits.subject, edits.effects(target)
     names = subject.judge.classifier.card.class_names
@@ -202,5 +202,5 @@ def _cells(chosen: Images, edits: PhraseEdits, target: int) -> pd.DataFrame:
         "group": None if chosen.groups is None else chosen.groups,
     }
     logits = {f"logit_{name}": subject.null_logits[:, k] for k, name in enumerate(names)}
-    scores = {f"score_{c.id}": np.nan_to_num(effects[k, :, 0]) for k, c in enumerate(edits.concepts)}
+    scores = {f"score_{n.id}": np.nan_to_num(effects[k, :, 0]) for k, n in enumerate(tree.phrases())}
     return pd.DataFrame({**head, **logits, **scores})

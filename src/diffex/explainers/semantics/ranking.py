@@ -86,7 +86,7 @@ def ranked(
     tree : ConceptTree
         All nodes.
     nodes : tuple of Node
-        The K phrases, in the order of the edits.
+        The K phrases tested, the first of the edits.
     edits : PhraseEdits
         What was rendered.
     checks : Checks
@@ -132,7 +132,9 @@ def ranked(
             )  # fmt: skip
     table = pd.DataFrame(rows).assign(q=_tree_q(tree, nodes, p).ravel())
     table["significant"] = table["q"] <= config.q
-    said = np.repeat([concept.opposite for concept in edits.concepts], len(SIGNS))  # by the opposite
+    said = np.repeat(
+        [concept.opposite for concept in edits.concepts[: len(nodes)]], len(SIGNS)
+    )  # by the opposite
     return _by_rank(table[(table["sign"] > 0) | ~said])
 
 

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from diffex.base.positions import evenly
 from diffex.concepts import ConceptTree
 from diffex.effects.arrays import FloatArray, IntArray
 from diffex.effects.matrix import margin_of
 from diffex.effects.tree_race import RANK_ALONE, RaceSettings, race_tree
 from diffex.explainers.semantics.config import SemanticConfig
+from diffex.explainers.semantics.controls import CONTROL_IMAGES
 from diffex.explainers.semantics.edits import PhraseEdits
 
 
@@ -35,7 +37,7 @@ def search(tree: ConceptTree, edits: PhraseEdits, target: int, config: SemanticC
     Parameters
     ----------
     tree : ConceptTree
-        All nodes; its phrases are the concepts of the edits, in order.
+        All nodes; its phrases are the first concepts of the edits, in order. Those that follow are controls.
     edits : PhraseEdits
         Filled in place.
     target : int
@@ -46,9 +48,10 @@ def search(tree: ConceptTree, edits: PhraseEdits, target: int, config: SemanticC
     Returns
     -------
     int
-        How many phrases were edited into all images.
+        How many phrases of the tree were edited into all images.
     """
-    phrases, images = len(edits.concepts), len(edits.subject.inversion)
+    phrases, images = len(tree.phrases()), len(edits.subject.inversion)
+    edits.fill(np.arange(phrases, len(edits.concepts)), evenly(images, CONTROL_IMAGES))
     if config.search == "exact":
         edits.fill(np.arange(phrases), np.arange(images))
         return phrases

@@ -27,6 +27,7 @@ def summarise(
     *,
     address: str,
     phrases: int,
+    controls: int,
     raced: int,
     labels_given: bool,
 ) -> dict[str, Any]:
@@ -48,8 +49,8 @@ def summarise(
         Target and seed.
     address : str
         Where the text model comes from.
-    phrases : int
-        Of the tree.
+    phrases, controls : int
+        Of the tree, and edited beside it.
     raced : int
         How many phrases were edited into all images.
     labels_given : bool
@@ -80,14 +81,14 @@ def summarise(
         "images": images_part(images),
         "counts": {
             "images": len(chosen), "by_class": chosen.class_counts(), "groups": groups,
-            "concepts": phrases, "merged": phrases, "on_all_images": raced,
+            "concepts": phrases, "controls": controls, "merged": phrases, "on_all_images": raced,
             "selection": 0, "estimation": len(chosen),
             **{f"edits_{word}": int((table["edit"] == word).sum()) for word in VERDICTS},
         },
         "splits": {"selection": [], "estimation": list(chosen.ids)},
         "unit": unit,
         "labels_are_predictions": not labels_given,
-        "warnings": warnings(table),
+        "warnings": warnings(table, controls),
         **made_with("diffex", "torch", "diffusers", "transformers", "numpy"),
         "search": {"kind": config.search, "depth": config.steps, "guidance": config.guidance},
     }  # fmt: skip
@@ -154,13 +155,15 @@ def order(table: pd.DataFrame, target: str) -> list[str]:
     ]
 
 
-def warnings(table: pd.DataFrame) -> list[str]:
+def warnings(table: pd.DataFrame, controls: int) -> list[str]:
     """Name what a reader must not overlook.
 
     Parameters
     ----------
     table : DataFrame
         Ranked effects.
+    controls : int
+        Phrases edited beside those of the table.
 
     Returns
     -------
@@ -175,7 +178,7 @@ def warnings(table: pd.DataFrame) -> list[str]:
     counts = {word: int((table["edit"] == word).sum()) for word in words}
     told = [f"{counts[word]} of {len(table)} edits {says}." for word, says in words.items() if counts[word]]
     phrases = table["concept"].nunique()
-    if phrases < FEWEST:
+    if phrases + controls < FEWEST:
         told.append(
             f"{phrases} phrases are too few to know what edits do besides: what leaks without being "
             f"measured may be called; give {FEWEST} or more."

@@ -108,11 +108,15 @@ class TextModel:
         InputError
             If it has too many tokens.
         """
-        got, most = len(self.tokenizer(phrase).input_ids), self.tokenizer.model_max_length
-        if got > most:
+        if not self.reads(phrase):
+            got, most = len(self.tokenizer(phrase).input_ids), self.tokenizer.model_max_length
             raise InputError(
                 f"phrase {phrase[:40]!r}... got {got - 2} tokens, the model reads {most - 2}: shorten it."
             )
+
+    def reads(self, phrase: str) -> bool:
+        """Whether the text encoder reads all of a phrase."""
+        return bool(len(self.tokenizer(phrase).input_ids) <= self.tokenizer.model_max_length)
 
     @torch.no_grad()
     def embed(self, phrases: Sequence[str]) -> Tensor:
