@@ -349,5 +349,5 @@ def test_zarr_that_is_no_image(tmp_path):
 def test_without_zarr_one_sentence(tmp_path, monkeypatch):
     write_ome_zarr(tmp_path / "a.zarr", stack(), NAMES)
     monkeypatch.setitem(sys.modules, "zarr", None)
-    with pytest.raises(MissingPartError, match=r"zarr is not installed: pip install 'diffex\[zarr\]'"):
+    with pytest.raises(MissingPartError, match=r"needs zarr, not installed: pip install 'diffex\[zarr\]'"):
         open_images(tmp_path)

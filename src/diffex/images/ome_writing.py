@@ -9,8 +9,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from diffex.base.errors import MissingPartError
 from diffex.images.acquisition import UNKNOWN, Acquisition, ChannelAcquisition
+from diffex.images.zarr_part import zarr_for
 
 OME_DTYPES = ("uint8", "uint16", "uint32", "int8", "int16", "int32", "float32", "float64")
 """Of those that images have, the ones OME-TIFF knows."""
@@ -69,10 +69,7 @@ def write_ome_zarr(
     MissingPartError
         If zarr is not installed.
     """
-    try:
-        import zarr
-    except ImportError as error:
-        raise MissingPartError("OME-Zarr needs zarr, not installed: pip install 'diffex[zarr]'.") from error
+    zarr = zarr_for("OME-Zarr")
     group = zarr.open_group(path, mode="w", zarr_format=3)
     group.create_array("0", data=np.ascontiguousarray(pixels), chunks=(1, *pixels.shape[1:]))
     unit = {} if pixel_size_um is None else {"unit": "micrometer"}

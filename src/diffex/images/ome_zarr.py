@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from diffex.base.errors import InputError, MissingPartError
+from diffex.base.errors import InputError
 from diffex.images import refusals
 from diffex.images.naming import shown
 from diffex.images.stacks import StackHeader, usable_names
 from diffex.images.units import pixel_size_um
 from diffex.images.zarr_acquisition import read_zarr_acquisition
 from diffex.images.zarr_chunks import find_cut_chunk
+from diffex.images.zarr_part import zarr_for
 
 if TYPE_CHECKING:
     import zarr
@@ -183,17 +184,13 @@ def _number(path: Path) -> int:
 
 
 def _open(path: Path) -> "zarr.Group":
+    library = zarr_for(f"{shown(path)}, an OME-Zarr folder,")
     try:
-        import zarr
-    except ImportError as error:
-        raise MissingPartError(
-            f"{shown(path)} is an OME-Zarr folder, and zarr is not installed: pip install 'diffex[zarr]'."
-        ) from error
-    try:
-        return zarr.open_group(path, mode="r")
+        group: zarr.Group = library.open_group(path, mode="r")
     # Damaged metadata raise errors of every kind.
     except Exception as error:
         raise refusals.unreadable(path, "its Zarr metadata are missing or damaged") from error
+    return group
 
 
 def _attributes(path: Path) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from diffex.base.errors import FolderError, MissingPartError
+from diffex.base.errors import FolderError
 from diffex.base.progress import progress
 from diffex.images.images import Images
 from diffex.images.naming import shown
+from diffex.images.zarr_part import zarr_for
 
 if TYPE_CHECKING:
     import zarr
@@ -73,12 +74,7 @@ def write_store(images: Images, path: Path) -> Path:
 
 
 def _write(images: Images, stage: Path) -> None:
-    try:
-        import zarr
-    except ImportError as error:
-        raise MissingPartError(
-            "A Zarr store needs zarr, not installed: pip install 'diffex[zarr]'."
-        ) from error
+    zarr = zarr_for("A Zarr store")
     stage.parent.mkdir(parents=True, exist_ok=True)
     group = zarr.open_group(stage, mode="w", zarr_format=3)
     chunk = max(1, _CHUNK_NUMBERS // (images.channels * images.size[0] * images.size[1]))

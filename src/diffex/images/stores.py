@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from diffex.base.errors import InputError, MissingPartError
+from diffex.base.errors import InputError
 from diffex.base.hashing import hash_value
 from diffex.images import refusals
 from diffex.images.caching import ArrayCache
@@ -19,6 +19,7 @@ from diffex.images.listing import Listing
 from diffex.images.naming import shown
 from diffex.images.store_writing import ABOUT, MASKS, PIXELS, SCHEMA, TABLE
 from diffex.images.tables import list_table
+from diffex.images.zarr_part import zarr_for
 
 if TYPE_CHECKING:
     import zarr
@@ -183,12 +184,7 @@ def _attributes(path: Path) -> dict[str, Any]:
 
 
 def _source(path: Path) -> StoreSource:
-    try:
-        import zarr
-    except ImportError as error:
-        raise MissingPartError(
-            f"{shown(path)} is a Zarr store, and zarr is not installed: pip install 'diffex[zarr]'."
-        ) from error
+    zarr = zarr_for(f"{shown(path)}, a Zarr store,")
     about = _attributes(path)[ABOUT]
     if about.get("schema") != SCHEMA:
         raise refusals.unreadable(path, f"its schema is {about.get('schema')}, this diffex knows {SCHEMA}")
