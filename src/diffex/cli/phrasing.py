@@ -112,6 +112,9 @@ def semantics(
     target: Annotated[str | None, typer.Option(help="Class to explain.", show_default="the last")] = None,
     count: Annotated[int, typer.Option("--images", min=12, help="How many images are edited.")] = 32,
     search: Annotated[str, typer.Option(help="race, rank (order only), or exact.")] = "race",
+    controls: Annotated[
+        int, typer.Option(min=0, help="Phrases edited beside a small tree, at most; not tested.")
+    ] = 24,
     force: Force = False,
     common: Common,
 ) -> None:
@@ -142,8 +145,8 @@ def semantics(
     tree = phrases.propose(opened, asked)
     config = SemanticConfig.model_validate(
         {
-            "target": wanted, "view": shown, "images": count, "search": search, "seed": common.chosen_seed,
-            "force": force,
+            "target": wanted, "view": shown, "images": count, "search": search, "controls": controls,
+            "seed": common.chosen_seed, "force": force,
         }
     )  # fmt: skip
     explanation = explain_semantics(

@@ -12,7 +12,7 @@ from diffex.concepts import ConceptTree
 from diffex.concepts.describers import OfflineDescriber
 from diffex.explainers.contract import check_explainer
 from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.controls import control_phrases
+from diffex.explainers.semantics.controls import control_phrases, edited_nodes
 from diffex.explainers.semantics.edits import edits_of
 from diffex.explainers.semantics.explain import central, explain_semantics
 from diffex.explainers.semantics.explainer import SemanticExplainer
@@ -112,6 +112,7 @@ def test_few_phrases_get_others_beside_them_that_are_not_tested(
     assert [one["id"] for one in found.concepts] == [node.id for node in TREE.phrases()]
     assert found.cost["nfe"]["edits"] == (20 * 3 + 16 * 2) * 2 * 4  # two pairs of opposites, 16 images
     assert not [name for name in found.cells if "beside" in name]
+    assert len(edited_nodes(found.tree)) == 3 + 4
 
 
 def test_controls_have_nothing_to_do_with_the_tree(small_cells, text_model):
@@ -174,6 +175,12 @@ def test_a_race_gives_effects_of_all_phrases_from_fewer_edits(
     part = raced.effects.set_index(["concept", "sign"])
     same = part["n"] == 12
     assert np.allclose(part.loc[same, "total"], full.loc[part.index[same], "total"], atol=1e-4)
+
+
+def test_a_race_ends_with_all_images_however_many(small_classifier, text_model):
+    cells = PlantedCells(32).images(40, 3, rule=graded_rule(0, 10))
+    raced = explain_semantics(cells, small_classifier, text_model, TREE, config(images=40), address="tiny")
+    assert raced.effects["n"].max() == 40  # what was measured in part is never called
 
 
 def test_an_order_calls_nothing_says_so_and_costs_less(explained, small_cells, small_classifier, text_model):

@@ -26,11 +26,14 @@ _CAP, _CLOSE = 120.0, 0.001
 @final
 @dataclass(frozen=True)
 class _Reached:
-    """The R2 on other values that a search came to, after how many CPU-seconds, with how many nodes."""
+    """The R2 on other values that a search came to, after how many CPU-seconds, with how many nodes.
+
+    Seconds and nodes are infinite where it did not come as far as it should.
+    """
 
     r2: float
     seconds: float
-    nodes: int
+    nodes: float
 
 
 def measure_race(bench: Bench) -> Iterator[Measured]:
@@ -101,17 +104,16 @@ def _first(task: Halves, goal: float, how: Search) -> _Reached:
     few = choose_factors(_factors(task), task.y, None, how.limits.factors, how.seed)
     scale = few.values.std(axis=0)
     parts = Halves.cut(few, task.y, selection_half(len(task.y), None, how.seed))
-    reached = _Reached(-np.inf, np.inf, 0)
+    best = -np.inf
     for candidate in candidates(parts, how.engines, how.limits, how.seed):
         plain = in_units(candidate.expression, few.names, scale)
         expression = fit_constants(plain, task.names, task.x, task.y).expression
         spent = time.process_time() - start
         r2 = _r2(numeric(expression, task.names)(task.x_judge), task.y_judge)
-        if r2 > reached.r2:
-            reached = _Reached(r2, spent if r2 >= goal else np.inf, complexity(expression))
         if r2 >= goal:
-            break
-    return reached
+            return _Reached(r2, spent, complexity(expression))
+        best = max(best, r2)
+    return _Reached(best, np.inf, np.inf)
 
 
 def _end(task: Halves, goal: float, how: Search) -> _Reached:
@@ -120,7 +122,7 @@ def _end(task: Halves, goal: float, how: Search) -> _Reached:
     rule = find_rule("margin", _factors(task), task.y, None, how)
     spent = time.process_time() - start
     r2 = _r2(numeric(rule.expression, task.names)(task.x_judge), task.y_judge)
-    return _Reached(r2, spent if r2 >= goal else np.inf, rule.nodes)
+    return _Reached(r2, spent, rule.nodes) if r2 >= goal else _Reached(r2, np.inf, np.inf)
 
 
 def _factors(task: Halves) -> Factors:

@@ -48,7 +48,7 @@ class Cached:
     controls : tuple of Node
         Those edited beside them.
     edits : PhraseEdits
-        All rendered; its "logits" are the factors that the oracle reads.
+        Rendered, controls into some of the images; its "logits" are the factors that the oracle reads.
     real : DataFrame
         Measurements of real images.
     known : tuple of Quantity
@@ -94,7 +94,7 @@ def cached_edits(bench: Bench) -> Cached:
     Returns
     -------
     Cached
-        Of 32 cells, exhaustive.
+        Of 32 cells, exhaustive but for controls.
     """
     return edits_of_cells(bench, "semantic-edits", read_tree(TREE))
 
@@ -114,7 +114,7 @@ def edits_of_cells(bench: Bench, kind: str, tree: ConceptTree) -> Cached:
     Returns
     -------
     Cached
-        Of 32 cells, exhaustive.
+        Of 32 cells, exhaustive but for controls.
     """
     count, steps = bench.size(_CELLS, 400), bench.size(_STEPS, 60)
     cells = PlantedCells()
@@ -150,7 +150,7 @@ def render_tree(
     Returns
     -------
     Cached
-        Exhaustive, both signs.
+        Exhaustive but for controls, both signs.
     """
     tree = with_measurements(tree, images.channel_names, view)
     first = oracle.card.class_names[0]
@@ -163,7 +163,7 @@ def render_tree(
     content = [
         model.state_hash(),
         oracle.state_hash(),
-        tree.as_dict(),
+        [node.as_dict() for node in nodes],
         config.model_dump(),
         images.fingerprint(),
     ]

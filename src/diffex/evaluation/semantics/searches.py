@@ -52,7 +52,7 @@ def measure_cancelling(bench: Bench) -> Iterator[Measured]:
         weights[[factor_index(name) for name in _CROWD]] = rng.uniform(1.5, 2.5, len(_CROWD))
         weights[factor_index("puncta_number")] = rng.uniform(1.0, 1.5)
         edits = _resampled(cached.judged(weights), rng.integers(0, cached.count, cached.count))
-        found, alone = (_called(one, edits, seed) for one in (cached, replace(cached, controls=())))
+        found, alone = (_called(one, edits, weights, seed) for one in (cached, replace(cached, controls=())))
         ours += {_UP, _DOWN} <= found
         called.append((len(found), len(alone)))
         beam += _both_reported(cached.tree, edits, int(rng.integers(cached.count)))
@@ -64,10 +64,11 @@ def measure_cancelling(bench: Bench) -> Iterator[Measured]:
         yield Measured("S3", what, share[0], target, *share[1:], note=f"{count} of {seeds}")
     heeded = sum(factor_of(node.phrase) is not None for node in cached.tree.phrases())
     note = f"{heeded} phrases, {len(cached.controls)} controls"
-    for what, count in zip(("", ", without controls"), np.sum(called, axis=0).tolist(), strict=True):
+    whole, part = np.sum(called, axis=0).tolist()
+    what = "phrases of this tree that are called, all of which matter"
+    for said, count in ((what, whole), (f"{what}, controls left out of the statistics", part)):
         share = wilson(count, heeded * seeds)
-        yield Measured("S3", f"phrases of this tree that are called, all of which matter{what}", share[0],
-                       REPORTED, *share[1:], note=note)  # fmt: skip
+        yield Measured("S3", said, share[0], REPORTED, *share[1:], note=note)
 
 
 def measure_evaluations(bench: Bench) -> Iterator[Measured]:
@@ -207,9 +208,14 @@ def _resampled(edits: PhraseEdits, rows: IntArray) -> PhraseEdits:
     return part
 
 
-def _called(cached: Cached, edits: PhraseEdits, seed: int) -> set[str]:
+def _called(cached: Cached, edits: PhraseEdits, weights: FloatArray, seed: int) -> set[str]:
+    """Phrases called with the right sign."""
     table = cached.assessed(edits, seed)
-    return set(table.loc[table["significant"], "words"])
+    return {
+        row["words"]
+        for row in table[table["significant"]].to_dict("records")
+        if (named := factor_of(row["words"])) and row["effect"] * named[1] * weights[named[0]] > 0
+    }
 
 
 def _both_reported(tree: ConceptTree, edits: PhraseEdits, image: int) -> bool:

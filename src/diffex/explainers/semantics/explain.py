@@ -113,7 +113,11 @@ def explain_semantics(
         directions={c.id: c.direction for c in edits.concepts[: len(tree.phrases())]},
         config=config.model_dump(mode="json"),
         cost=ledger.summary(),
-        tree={**tree.as_dict(), "transcript": [dict(turn) for turn in transcript]},
+        tree={
+            **tree.as_dict(),
+            "controls": [node.as_dict() for node in controls],
+            "transcript": [dict(turn) for turn in transcript],
+        },
     )  # fmt: skip
 
 

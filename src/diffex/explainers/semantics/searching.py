@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from diffex.base.positions import evenly
 from diffex.concepts import ConceptTree
 from diffex.effects.arrays import FloatArray, IntArray
 from diffex.effects.matrix import margin_of
 from diffex.effects.tree_race import RANK_ALONE, RaceSettings, race_tree
 from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.controls import CONTROL_IMAGES
+from diffex.explainers.semantics.controls import control_images
 from diffex.explainers.semantics.edits import PhraseEdits
 
 
@@ -51,7 +50,7 @@ def search(tree: ConceptTree, edits: PhraseEdits, target: int, config: SemanticC
         How many phrases of the tree were edited into all images.
     """
     phrases, images = len(tree.phrases()), len(edits.subject.inversion)
-    edits.fill(np.arange(phrases, len(edits.concepts)), evenly(images, CONTROL_IMAGES))
+    edits.fill(np.arange(phrases, len(edits.concepts)), control_images(images, config.seed))
     if config.search == "exact":
         edits.fill(np.arange(phrases), np.arange(images))
         return phrases
@@ -63,7 +62,9 @@ def search(tree: ConceptTree, edits: PhraseEdits, target: int, config: SemanticC
         return np.asarray(edits.effects(target)[np.ix_(place[nodes], rows)])
 
     scale = float(margin_of(edits.subject.null_logits, target).std())
-    settings = RaceSettings(matter=config.least_effect * scale) if config.search == "race" else RANK_ALONE
+    to_all = RaceSettings(matter=config.least_effect * scale)
+    to_all = replace(to_all, stages=tuple(sorted({*to_all.stages, images})))
+    settings = to_all if config.search == "race" else RANK_ALONE
     settings = replace(settings, top=config.top, seed=config.seed)
     race = race_tree(parents_of(tree), editable, measure, images, settings)
     return sum(state == "kept" for state in race.states)
