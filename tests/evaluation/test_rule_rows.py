@@ -5,9 +5,11 @@ import sympy
 from diffex.evaluation.rules.disentangling import SPRITES, open_sprites
 from diffex.evaluation.rules.measured import other_terms, threshold
 from diffex.evaluation.rules.nuclei import draw_nuclei, is_the_law
+from diffex.evaluation.rules.race import first_as_good, halved
 from diffex.evaluation.rules.recovery import planted_case, recovered
 from diffex.evaluation.rules.subjects import subject
 from diffex.evaluation.suite import choose
+from diffex.rules.discovery import Search
 from diffex.rules.expression import symbol
 from diffex.rules.factors import Factor, Factors
 from diffex.rules.rule import Rule
@@ -51,6 +53,13 @@ def test_the_truth_counts_as_recovered_and_others_do_not(kind):
     assert not recovered(
         Rule("x", case.truth + 0.5 * symbol("f1") * symbol("f2") ** 2, case.factors.meanings), case
     )
+
+
+def test_the_clock_of_a_race_stops_at_the_first_formula_that_is_as_good():
+    task = halved(planted_case("linear", 2))
+    found, never = (first_as_good(task, goal, Search()) for goal in (0.93, 0.999))
+    assert found.r2 >= 0.93 and found.nodes < 20 and found.seconds < np.inf
+    assert found.r2 <= never.r2 < 0.999 and never.seconds == never.nodes == np.inf
 
 
 def test_noise_has_the_ratio_that_was_asked():

@@ -25,10 +25,15 @@ _CAP, _CLOSE = 120.0, 0.001
 
 @final
 @dataclass(frozen=True)
-class _Reached:
-    """The R2 on other values that a search came to, after how many CPU-seconds, with how many nodes.
+class Reached:
+    """What a search came to.
 
-    Seconds and nodes are infinite where it did not come as far as it should.
+    Parameters
+    ----------
+    r2 : float
+        On values it was not fitted to.
+    seconds, nodes : float
+        Infinite where the R2 is less than it should be.
     """
 
     r2: float
@@ -53,12 +58,12 @@ def measure_race(bench: Bench) -> Iterator[Measured]:
     Measured
         Median ratio of seconds, and of sizes.
     """
-    peers, firsts, ends = list[_Reached](), list[_Reached](), list[_Reached]()
+    peers, firsts, ends = list[Reached](), list[Reached](), list[Reached]()
     for i in range(bench.size(10, 2)):
-        task = _task(planted_case(KINDS[i % len(KINDS)], bench.seed + 100 + i))
+        task = halved(planted_case(KINDS[i % len(KINDS)], bench.seed + 100 + i))
         best, peer = _race_gplearn(task, bench.size(_CAP, 5.0), bench.seed)
         peers.append(peer)
-        firsts.append(_first(task, best - _CLOSE, search(bench)))
+        firsts.append(first_as_good(task, best - _CLOSE, search(bench)))
         ends.append(_end(task, best - _CLOSE, search(bench)))
     theirs, own, whole = (np.array([one.seconds for one in some]) for some in (peers, firsts, ends))
     what = "gplearn's CPU-seconds to its best R2 on other values over ours"
@@ -73,13 +78,24 @@ def measure_race(bench: Bench) -> Iterator[Measured]:
     yield Measured("R6", "our held-out R2 minus gplearn's, smallest", gain, REPORTED)
 
 
-def _task(case: Case) -> Halves:
-    """Half of the values to find a formula from, half to judge it."""
+def halved(case: Case) -> Halves:
+    """Give half of the values of a case to find a formula from, half to judge it.
+
+    Parameters
+    ----------
+    case : Case
+        Planted.
+
+    Returns
+    -------
+    Halves
+        The first half to fit.
+    """
     x, y, half = case.factors.values, case.y, len(case.y) // 2
     return Halves(case.factors.names, x[:half], y[:half], x[half:], y[half:])
 
 
-def _race_gplearn(task: Halves, cap: float, seed: int) -> tuple[float, _Reached]:
+def _race_gplearn(task: Halves, cap: float, seed: int) -> tuple[float, Reached]:
     """Let gplearn evolve, generation by generation, for `cap` CPU-seconds; its best R2 comes first."""
     from gplearn.genetic import SymbolicRegressor
 
@@ -87,19 +103,34 @@ def _race_gplearn(task: Halves, cap: float, seed: int) -> tuple[float, _Reached]
         population_size=1000, random_state=seed, function_set=("add", "sub", "mul"),
         parsimony_coefficient=0.001, warm_start=True,
     )  # fmt: skip
-    reached, spent = list[_Reached](), 0.0
+    reached, spent = list[Reached](), 0.0
     while spent < cap:
         start = time.process_time()
         peer.set_params(generations=len(reached) + 1).fit(task.x, task.y)
         spent += time.process_time() - start
         r2 = _r2(peer.predict(task.x_judge), task.y_judge)
-        reached.append(_Reached(r2, spent, len(peer._program.program)))
+        reached.append(Reached(r2, spent, len(peer._program.program)))
     best = max(one.r2 for one in reached)
     return best, next(one for one in reached if one.r2 >= best - _CLOSE)
 
 
-def _first(task: Halves, goal: float, how: Search) -> _Reached:
-    """The first formula of ours that is good enough, fitted to all values there are."""
+def first_as_good(task: Halves, goal: float, how: Search) -> Reached:
+    """Search until a formula is good enough.
+
+    Parameters
+    ----------
+    task : Halves
+        Values to find it from, and values to judge it.
+    goal : float
+        R2 on the latter.
+    how : Search
+        Engines, limits, seed.
+
+    Returns
+    -------
+    Reached
+        The first formula that is, fitted to all values there are.
+    """
     start = time.process_time()
     few = choose_factors(_factors(task), task.y, None, how.limits.factors, how.seed)
     scale = few.values.std(axis=0)
@@ -111,18 +142,18 @@ def _first(task: Halves, goal: float, how: Search) -> _Reached:
         spent = time.process_time() - start
         r2 = _r2(numeric(expression, task.names)(task.x_judge), task.y_judge)
         if r2 >= goal:
-            return _Reached(r2, spent, complexity(expression))
+            return Reached(r2, spent, complexity(expression))
         best = max(best, r2)
-    return _Reached(best, np.inf, np.inf)
+    return Reached(best, np.inf, np.inf)
 
 
-def _end(task: Halves, goal: float, how: Search) -> _Reached:
+def _end(task: Halves, goal: float, how: Search) -> Reached:
     """The rule that the whole search ends with."""
     start = time.process_time()
     rule = find_rule("margin", _factors(task), task.y, None, how)
     spent = time.process_time() - start
     r2 = _r2(numeric(rule.expression, task.names)(task.x_judge), task.y_judge)
-    return _Reached(r2, spent, rule.nodes) if r2 >= goal else _Reached(r2, np.inf, np.inf)
+    return Reached(r2, spent, rule.nodes) if r2 >= goal else Reached(r2, np.inf, np.inf)
 
 
 def _factors(task: Halves) -> Factors:
