@@ -92,10 +92,12 @@ def test_the_p_of_a_least_effect_of_zero_is_the_t_test():
     assert p_beyond(mean_intervals(values), 0.0) == pytest.approx(expected)
 
 
-def test_the_p_is_conservative_at_the_edge_of_interest():
+@pytest.mark.parametrize("least", [0.02, 0.1, 0.5])
+def test_the_p_is_right_at_the_edge_of_interest_and_conservative_within(least):
     rng = np.random.default_rng(3)
-    p = p_beyond(mean_intervals(rng.normal(0.5, 1, (30, 2000))), 0.5)
-    assert (p < 0.05).mean() < 0.06
+    edge, within = (rng.normal(mean, 1, (30, 8000)) for mean in (least, 0.5 * least))
+    assert (p_beyond(mean_intervals(edge), least) < 0.05).mean() == pytest.approx(0.05, abs=0.01)
+    assert (p_beyond(mean_intervals(within), least) < 0.05).mean() < 0.055
 
 
 def test_what_no_measurement_carries_is_not_called():

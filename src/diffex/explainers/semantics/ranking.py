@@ -60,13 +60,15 @@ def p_beyond(found: Intervals, least: float, besides: float | FloatArray = 0.0) 
     Returns
     -------
     ndarray
-        A p per mean; 1 where the mean lies within.
+        A p per mean: the largest chance of one at least as far from 0 that any effect within `least` gives,
+        which is one of `least` itself. With `least` 0 the usual two-sided t-test.
     """
     units = found.groups if found.unit == "groups" else found.n
     freedom = max(units - 1, 1)
-    error = (found.high - found.value) / stats.t.ppf(0.975, freedom)
-    beyond = np.clip(np.abs(found.value) - least, 0, None) / np.maximum(np.hypot(error, besides), 1e-12)
-    return np.asarray(np.minimum(1.0, 2 * stats.t.sf(beyond, freedom)))
+    own = (found.high - found.value) / stats.t.ppf(0.975, freedom)
+    error, size = np.maximum(np.hypot(own, besides), 1e-12), np.abs(found.value)
+    same, other = (stats.t.sf((size - end) / error, freedom) for end in (least, -least))
+    return np.asarray(np.minimum(1.0, same + other))
 
 
 def ranked(
