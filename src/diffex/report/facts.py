@@ -27,7 +27,7 @@ _PAPERS = {
 }
 _COUNTED = {
     "concepts": "concepts proposed",
-    "controls": "phrases edited beside them, not tested",
+    "controls": "random mixtures edited beside them, not tested",
     "merged": "kept after merging",
     "selection": "images for selection",
     "estimation": "images for estimation",

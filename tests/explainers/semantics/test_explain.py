@@ -12,7 +12,7 @@ from diffex.concepts import ConceptTree
 from diffex.concepts.describers import OfflineDescriber
 from diffex.explainers.contract import check_explainer
 from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.controls import control_phrases, edited_nodes
+from diffex.explainers.semantics.controls import control_concepts
 from diffex.explainers.semantics.edits import edits_of
 from diffex.explainers.semantics.explain import central, explain_semantics
 from diffex.explainers.semantics.explainer import SemanticExplainer
@@ -90,10 +90,9 @@ def test_opposites_share_their_edits(small_cells, small_classifier, text_model):
     ]
     tree = ConceptTree.from_dict({"nodes": nodes})
     ledger, first = CostLedger(), config(search="exact")
-    asked = tree.phrases()
-    subject, _, _, real = prepare_subject(small_cells, small_classifier, text_model, asked, first, ledger)
+    subject, _, _, real = prepare_subject(small_cells, small_classifier, text_model, tree, first, ledger)
     known = quantities(small_cells.channel_names, small_cells.pixel_size_um)
-    edits = edits_of(asked, subject, first.size, known, real.to_numpy())
+    edits = edits_of(tree, subject, first.size, known, real.to_numpy())
     edits.fill(np.arange(2), np.arange(12))
     assert ledger.summary()["nfe"]["edits"] == 12 * 2 * 4  # not twice that
     np.testing.assert_array_equal(edits.logits[0, :, 0], edits.logits[1, :, 1])
@@ -102,27 +101,32 @@ def test_opposites_share_their_edits(small_cells, small_classifier, text_model):
     torch.testing.assert_close(alone, shared)
 
 
-def test_few_phrases_get_others_beside_them_that_are_not_tested(
+def test_random_mixtures_are_edited_beside_the_phrases_and_not_tested(
     explained, small_cells, small_classifier, text_model
 ):
-    asked = config(search="exact", images=20, controls=4)
+    asked = config(search="exact", images=20, controls=3)
     found = explain_semantics(small_cells, small_classifier, text_model, TREE, asked, address="tiny")
-    assert found.summary["counts"]["controls"] == 4
+    assert found.summary["counts"]["controls"] == 3
     assert set(found.effects["concept"]) == set(explained.effects["concept"])
     assert [one["id"] for one in found.concepts] == [node.id for node in TREE.phrases()]
-    assert found.cost["nfe"]["edits"] == (20 * 3 + 16 * 2) * 2 * 4  # two pairs of opposites, 16 images
-    assert not [name for name in found.cells if "beside" in name]
-    assert len(edited_nodes(found.tree)) == 3 + 4
+    assert found.cost["nfe"]["edits"] == (20 * 3 + 16 * 3) * 2 * 4
+    assert not [name for name in found.cells if "mixture" in name]
 
 
-def test_controls_have_nothing_to_do_with_the_tree(small_cells, text_model):
-    nodes = control_phrases(TREE, small_cells, text_model, config(controls=24))
-    assert 4 <= len(nodes) <= 24
-    assert len({node.measurement for node in nodes} & {"area_um2", "rest_mean_cytoplasm"}) == 0
-    assert not {node.phrase for node in nodes} & {node.phrase for node in TREE.phrases()}
-    assert [node.rises for node in nodes] == [True, False] * (len(nodes) // 2)
-    many = ConceptTree.from_dict({"nodes": [{"id": f"n{i}", "phrase": f"cell {i}"} for i in range(48)]})
-    assert control_phrases(many, small_cells, text_model, config(controls=24)) == ()
+def test_mixtures_are_of_one_seed_and_are_left_out_where_nothing_is_tested(
+    small_cells, small_classifier, text_model
+):
+    asked = config(controls=4)
+    subject, *_ = prepare_subject(small_cells, small_classifier, text_model, TREE, asked, CostLedger())
+    one, same, other = (
+        control_concepts(TREE, small_cells, subject.editor, asked.model_copy(update={"seed": seed}))
+        for seed in (1, 1, 2)
+    )
+    assert len(one) == 4
+    assert torch.equal(one[0].direction, same[0].direction)
+    assert not torch.allclose(one[0].direction, other[0].direction)
+    assert not torch.allclose(one[0].direction, one[1].direction)
+    assert control_concepts(TREE, small_cells, subject.editor, config(controls=4, search="rank")) == []
 
 
 def test_fields_are_measured_as_fields(small_classifier, text_model):

@@ -1,6 +1,5 @@
 """Edits of a tree into planted images, rendered once for every classifier of the suite."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,13 +13,13 @@ from torch import Tensor
 from diffex.base.files import atomic_path
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier
-from diffex.concepts import Concept, ConceptTree, Node, read_tree
+from diffex.concepts import Concept, ConceptTree, read_tree
 from diffex.concepts.describers import with_measurements
 from diffex.effects.arrays import FloatArray
 from diffex.evaluation.bench import RUN_ROOMS, Bench, code_hash
 from diffex.evaluation.semantics.oracle import fit_reader
 from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.controls import control_phrases
+from diffex.explainers.semantics.controls import control_concepts
 from diffex.explainers.semantics.edits import PhraseEdits, Subject, edits_of
 from diffex.explainers.semantics.explain import assess
 from diffex.explainers.semantics.preparing import prepare_subject
@@ -45,8 +44,6 @@ class Cached:
     ----------
     tree : ConceptTree
         The phrases.
-    controls : tuple of Node
-        Those edited beside them.
     edits : PhraseEdits
         Rendered, controls into some of the images; its "logits" are the factors that the oracle reads.
     real : DataFrame
@@ -58,7 +55,6 @@ class Cached:
     """
 
     tree: ConceptTree
-    controls: tuple[Node, ...]
     edits: PhraseEdits
     real: pd.DataFrame
     known: tuple[Quantity, ...]
@@ -80,7 +76,7 @@ class Cached:
     def assessed(self, edits: PhraseEdits, seed: int) -> pd.DataFrame:
         """Rank the edits for class 1 of such a rule, as `explain_semantics` does."""
         config = SemanticConfig(target="treated", images=self.count, seed=seed)
-        return assess(self.tree, self.controls, edits, self.known, self.real, None, 1, config)
+        return assess(self.tree, edits, self.known, self.real, None, 1, config)
 
 
 def cached_edits(bench: Bench) -> Cached:
@@ -156,24 +152,23 @@ def render_tree(
     first = oracle.card.class_names[0]
     config = SemanticConfig(target=first, view=view, images=len(images), seed=bench.seed, force=True)
     model = open_text_model("shipped", bench.device)
-    controls = control_phrases(tree, images, model, config)
-    nodes = (*tree.phrases(), *controls)
-    subject, chosen, _, real = prepare_subject(images, oracle, model, nodes, config, CostLedger())
+    subject, chosen, _, real = prepare_subject(images, oracle, model, tree, config, CostLedger())
     known = quantities(chosen.channel_names, chosen.pixel_size_um, view)
     content = [
         model.state_hash(),
         oracle.state_hash(),
-        [node.as_dict() for node in nodes],
+        tree.as_dict(),
         config.model_dump(),
         images.fingerprint(),
     ]
     kept = bench.stage(kind, [*content, code_hash(RUN_ROOMS)]) / "edits.npz"
     if not kept.is_file():
-        edits = edits_of(nodes, subject, config.size, known, real.to_numpy())
+        controls = control_concepts(tree, images, subject.editor, config)
+        edits = edits_of(tree, subject, config.size, known, real.to_numpy(), controls)
         search(tree, edits, 0, config.model_copy(update={"search": "exact"}))
         _keep(edits, kept)
-    edits = _open(nodes, subject, kept)
-    return Cached(tree, controls, edits, real, known, oracle)
+    edits = _open(tree, subject, kept)
+    return Cached(tree, edits, real, known, oracle)
 
 
 def _keep(edits: PhraseEdits, kept: Path) -> None:
@@ -187,17 +182,19 @@ def _keep(edits: PhraseEdits, kept: Path) -> None:
         )  # fmt: skip
 
 
-def _open(nodes: Sequence[Node], subject: Subject, kept: Path) -> PhraseEdits:
+def _open(tree: ConceptTree, subject: Subject, kept: Path) -> PhraseEdits:
     """Read what `_keep` wrote."""
     with np.load(kept, allow_pickle=False) as found:
         led = zip(*(found[name] for name in ("directions", "gains", "opposites")), strict=True)
+        count = len(found["gains"])
+        named = [(n.id, n.name, n.parent) for n in tree.phrases()]
+        named += [(f"control-{i}", f"control {i}", None) for i in range(count - len(named))]
         concepts = [
             Concept(
-                n.id, "text", n.name, torch.from_numpy(way), parent=n.parent, gain=float(gain),
-                opposite=bool(opposite),
+                i, "text", name, torch.from_numpy(way), parent=up, gain=float(gain), opposite=bool(opposite)
             )
-            for n, (way, gain, opposite) in zip(nodes, led, strict=True)
-        ]  # fmt: skip
+            for (i, name, up), (way, gain, opposite) in zip(named, led, strict=True)
+        ]
         edits = PhraseEdits(subject, concepts, found["opposite"])
         edits.logits, edits.changes, edits.sizes = found["logits"], found["changes"], found["sizes"]
     return edits

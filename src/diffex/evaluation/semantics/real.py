@@ -24,7 +24,6 @@ from diffex.evaluation.sets import BCCD, FASHION, open_bccd, open_pair
 from diffex.evaluation.stages import black_box, kept_run
 from diffex.explainers.semantics.checking import DONE
 from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.controls import edited_nodes
 from diffex.explainers.semantics.edits import Subject
 from diffex.explainers.semantics.explain import explain_semantics
 from diffex.explainers.semantics.preparing import prepare_subject
@@ -187,7 +186,7 @@ def measure_real_phrases(name: str) -> Callable[[Bench], Iterator[Measured]]:
         found = best[best["phrase"].isin(case.named)].head(1)
         if len(found):
             subject, cells, *_ = prepare_subject(
-                test, classifier, model, edited_nodes(explanation.tree or {}), config, CostLedger(), case.own
+                test, classifier, model, tree, config, CostLedger(), case.own
             )
             yield _confirmed(bench, name, case, explanation, found.iloc[0], subject, cells)
 

@@ -19,6 +19,7 @@ from diffex.evaluation.semantics.cached import TREE, Cached, cached_edits, edits
 from diffex.evaluation.semantics.planted import random_rule
 from diffex.evaluation.semantics.words import factor_of
 from diffex.explainers.semantics.checking import columns_named
+from diffex.explainers.semantics.controls import control_edits
 from diffex.explainers.semantics.edits import PhraseEdits, pilot_edits
 from diffex.explainers.semantics.searching import parents_of
 from diffex.images.planted_factors import FACTORS, factor_index
@@ -52,7 +53,9 @@ def measure_cancelling(bench: Bench) -> Iterator[Measured]:
         weights[[factor_index(name) for name in _CROWD]] = rng.uniform(1.5, 2.5, len(_CROWD))
         weights[factor_index("puncta_number")] = rng.uniform(1.0, 1.5)
         edits = _resampled(cached.judged(weights), rng.integers(0, cached.count, cached.count))
-        found, alone = (_called(one, edits, weights, seed) for one in (cached, replace(cached, controls=())))
+        found, alone = (
+            _called(cached, one, weights, seed) for one in (edits, _without_controls(cached, edits))
+        )
         ours += {_UP, _DOWN} <= found
         called.append((len(found), len(alone)))
         beam += _both_reported(cached.tree, edits, int(rng.integers(cached.count)))
@@ -63,7 +66,7 @@ def measure_cancelling(bench: Bench) -> Iterator[Measured]:
         share = wilson(count, seeds)
         yield Measured("S3", what, share[0], target, *share[1:], note=f"{count} of {seeds}")
     heeded = sum(factor_of(node.phrase) is not None for node in cached.tree.phrases())
-    note = f"{heeded} phrases, {len(cached.controls)} controls"
+    note = f"{heeded} phrases, {len(cached.edits.concepts) - len(cached.tree.phrases())} controls"
     whole, part = np.sum(called, axis=0).tolist()
     what = "phrases of this tree that are called, all of which matter"
     for said, count in ((what, whole), (f"{what}, controls left out of the statistics", part)):
@@ -102,14 +105,15 @@ def measure_evaluations(bench: Bench) -> Iterator[Measured]:
         ("race", _PUBLISHED_STEPS, "reported"), ("race", steps, "reported"),
     ):  # fmt: skip
         share = float(shares[kind].mean())
-        calibration = 2 * pilot * own / images  # two evaluations a step
+        beside = 0 if kind == "rank" else control_edits(len(cached.edits.concepts) - phrases, images)
+        calibration = 2 * (pilot + beside) * own / images  # two evaluations a step
         ours = leditspp_evaluations(2 * phrases, 1, own) - 4 * phrases * own * (1 - share) + calibration
         said = "equal" if own == _PUBLISHED_STEPS else "our"
         yield Measured(
             "S5", f"published over ours, evaluations per image, {said} steps, {kind}", published / ours,
             target,
             note=f"{published} against {ours:.0f}; {phrases} phrases, both signs, {share:.0%} of the edits "
-            f"of {images} images, {calibration:.0f} for calibration",
+            f"of {images} images, {calibration:.0f} for calibration and controls",
         )  # fmt: skip
 
 
@@ -119,7 +123,7 @@ def _orders(bench: Bench, cached: Cached) -> tuple[dict[str, FloatArray], dict[s
     agreement: dict[str, list[float]] = {"race": [], "rank": []}
     shares: dict[str, list[float]] = {"race": [], "rank": []}
     for seed in range(bench.size(_SEEDS, 4)):
-        edits = cached.judged(random_rule(rng))
+        edits = _without_controls(cached, cached.judged(random_rule(rng)))
         effects = edits.effects(1)
         scale = float(margin_of(edits.subject.null_logits, 1).std())
         for kind, how in (("race", RaceSettings(matter=0.2 * scale)), ("rank", RANK_ALONE)):
@@ -205,6 +209,13 @@ def _resampled(edits: PhraseEdits, rows: IntArray) -> PhraseEdits:
     part = PhraseEdits(subject, edits.concepts, edits.opposite)
     part.logits, part.changes = edits.logits[:, rows], edits.changes[:, rows]
     part.sizes = edits.sizes[:, rows]
+    return part
+
+
+def _without_controls(cached: Cached, edits: PhraseEdits) -> PhraseEdits:
+    some = len(cached.tree.phrases())
+    part = PhraseEdits(edits.subject, edits.concepts[:some], edits.opposite[:some])
+    part.logits, part.changes, part.sizes = edits.logits[:some], edits.changes[:some], edits.sizes[:some]
     return part
 
 

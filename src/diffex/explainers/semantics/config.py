@@ -37,8 +37,8 @@ class SemanticConfig(BaseModel):
         Edit phrases on few images first and go on with those that may matter; or only until the order of the
         best is plain, at about a fifth of the edits: then nothing is called; or all on all images.
     controls : int
-        Phrases of the ontology edited beside those of a small tree, at most: they tell what any edit does
-        besides what it says, and are not tested; 0 for none.
+        Random mixtures of phrases that are edited into 16 images beside those of the tree: they tell what any
+        edit does besides what it says, and are not tested; 0 for none.
     top : int
         How many of the best phrases are measured in full and shown.
     q : float
@@ -68,7 +68,7 @@ class SemanticConfig(BaseModel):
     size: float = Field(default=_SIZE, gt=0)
     strengths: tuple[float, ...] = (0.5, 1.0, 1.5)
     search: Literal["race", "rank", "exact"] = "race"
-    controls: int = Field(default=24, ge=0)
+    controls: int = Field(default=16, ge=0)
     top: int = Field(default=6, ge=1)
     q: float = Field(default=0.05, gt=0, lt=1)
     on_target: float = Field(default=0.3, gt=0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from diffex.base.positions import evenly
 from diffex.base.progress import progress
-from diffex.concepts import Concept, Node
+from diffex.concepts import Concept, ConceptTree
 from diffex.editors import Inversion
 from diffex.editors.text import TextEditor
 from diffex.effects.arrays import SIGNS, FloatArray
@@ -69,9 +69,14 @@ class Subject:
 
 
 def edits_of(
-    nodes: Sequence[Node], subject: Subject, size: float, known: Sequence[Quantity], real: FloatArray
+    tree: ConceptTree,
+    subject: Subject,
+    size: float,
+    known: Sequence[Quantity],
+    real: FloatArray,
+    controls: Sequence[Concept] = (),
 ) -> "PhraseEdits":
-    """Make the table, still empty, of phrases: each led along what it alone changes, of one size.
+    """Make the table, still empty, of a tree's phrases: each led along what it alone changes, of one size.
 
     Phrases are led away from their opposites (`opposed`) and edited into a few images, and their directions
     are freed of what other phrases change (`unmixed`). Then each is edited again; its gain is the size asked
@@ -79,8 +84,8 @@ def edits_of(
 
     Parameters
     ----------
-    nodes : sequence of Node
-        Phrases, which become the concepts.
+    tree : ConceptTree
+        Its phrases, in order, become the concepts.
     subject : Subject
         Images and renderer.
     size : float
@@ -89,19 +94,21 @@ def edits_of(
         The m measurements.
     real : ndarray, shape (r, m)
         Measurements of real images.
+    controls : sequence of Concept
+        Follow the phrases, brought to the same size.
 
     Returns
     -------
     PhraseEdits
         No edits yet.
     """
-    make = subject.editor.concept
+    make, nodes = subject.editor.concept, tree.phrases()
     plain = [make(n.id, n.phrase or n.name, n.name, n.parent) for n in nodes]
     column, rises = columns_named(nodes, known), np.array([n.rises for n in nodes])
-    pilot = Pilot(subject, opposites_of(column, rises))
+    pilot = Pilot(subject, np.append(opposites_of(column, rises), np.full(len(controls), -1)))
     apart = opposed(plain, column, rises)
     changes = in_spreads(pilot.changes(apart, column >= 0), real.std(axis=0))
-    led = unmixed(apart, changes, column, rises, related(known, real))
+    led = [*unmixed(apart, changes, column, rises, related(known, real)), *controls]
     common = size * difference_size(subject.null, subject.size_of)
     gains = np.clip(common / np.maximum(pilot.sizes(led), 1e-9), *_GAINS)
     concepts = [replace(c, gain=float(g)) for c, g in zip(led, gains, strict=True)]
@@ -118,7 +125,7 @@ class Pilot:
     subject : Subject
         Images and renderer.
     opposite : ndarray of int, shape (K,)
-        From `opposites_of`: the edit along that phrase is the edit away from this one.
+        From `opposites_of`, -1 for controls: the edit along that phrase is the edit away from this one.
     """
 
     subject: Subject

@@ -15,7 +15,7 @@ from diffex.effects.arrays import FloatArray
 from diffex.effects.matrix import margin_of
 from diffex.explainers.semantics.checking import DONE, check_edits
 from diffex.explainers.semantics.config import SemanticConfig
-from diffex.explainers.semantics.controls import control_phrases
+from diffex.explainers.semantics.controls import control_concepts
 from diffex.explainers.semantics.edits import PhraseEdits, edits_of
 from diffex.explainers.semantics.leakage import own_effects
 from diffex.explainers.semantics.preparing import prepare_subject
@@ -78,20 +78,19 @@ def explain_semantics(
     labels_given = images.labels is not None
     images = align_labels(images, classifier.card)
     tree = with_measurements(tree, images.channel_names, config.view)
-    controls = control_phrases(tree, images, model, config)
-    nodes = (*tree.phrases(), *controls)
-    subject, chosen, gates, real = prepare_subject(images, classifier, model, nodes, config, ledger, own)
+    subject, chosen, gates, real = prepare_subject(images, classifier, model, tree, config, ledger, own)
     known = (
         *quantities(images.channel_names, images.pixel_size_um, config.view),
         *(one.quantity for one in own),
     )
     with ledger.timed("calibration"):
-        edits = edits_of(nodes, subject, config.size, known, real.to_numpy())
+        controls = control_concepts(tree, images, subject.editor, config)
+        edits = edits_of(tree, subject, config.size, known, real.to_numpy(), controls)
     target = classifier.card.class_names.index(config.target)
     with ledger.timed("edits"):
         raced = search(tree, edits, target, config)
     with ledger.timed("statistics"):
-        table = assess(tree, controls, edits, known, real, chosen.groups, target, config)
+        table = assess(tree, edits, known, real, chosen.groups, target, config)
     best = _best(table, edits.concepts, config)
     with ledger.timed("examples"):
         dose = dose_table(subject, best, target, chosen.groups, config)
@@ -115,7 +114,6 @@ def explain_semantics(
         cost=ledger.summary(),
         tree={
             **tree.as_dict(),
-            "controls": [node.as_dict() for node in controls],
             "transcript": [dict(turn) for turn in transcript],
         },
     )  # fmt: skip
@@ -123,7 +121,6 @@ def explain_semantics(
 
 def assess(
     tree: ConceptTree,
-    controls: Sequence[Node],
     edits: PhraseEdits,
     known: Sequence[Quantity],
     real: pd.DataFrame,
@@ -136,9 +133,8 @@ def assess(
     Parameters
     ----------
     tree : ConceptTree
-        Its phrases are the first concepts of the edits, in order.
-    controls : sequence of Node
-        The concepts that follow: edits to learn leakage from, not tested. What comes after them is not used.
+        Its phrases are the first concepts of the edits, in order. Those that follow are controls: edits to
+        learn leakage from, not tested.
     edits : PhraseEdits
         Rendered.
     known : sequence of Quantity
@@ -157,14 +153,13 @@ def assess(
     DataFrame
         A row per phrase of the tree and sign, by rank.
     """
-    nodes = (*tree.phrases(), *controls)
-    values, total = real.to_numpy(), edits.effects(target)[: len(nodes)]
-    changes = central(edits.changes[: len(nodes)])
+    asked = tree.phrases()
+    nodes = (*asked, *(Node(control.id, control.name) for control in edits.concepts[len(asked) :]))
+    values, total, changes = real.to_numpy(), edits.effects(target), central(edits.changes)
     checks = check_edits(changes, nodes, known, values, groups, config)
     own = own_effects(central(total), changes, checks, np.array([n.rises for n in nodes]), values)
     scale = float(margin_of(edits.subject.null_logits, target).std())
-    outcome = Outcome(total, own, scale)
-    return ranked(tree, tree.phrases(), edits, checks, outcome, groups, target, config)
+    return ranked(tree, asked, edits, checks, Outcome(total, own, scale), groups, target, config)
 
 
 def central(changes: FloatArray) -> FloatArray:

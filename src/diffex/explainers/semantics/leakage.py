@@ -11,7 +11,7 @@ from diffex.explainers.semantics.checking import Checks, alike, in_spreads
 from diffex.explainers.semantics.unmixing import reversing
 
 FEWEST = 12
-"""With fewer phrases, controls counted, nobody can tell how much of an effect is carried unmeasured."""
+"""With fewer edits, controls counted, nobody can tell how much of an effect is carried unmeasured."""
 
 _ROBUST = 1.4826  # standard deviations per median absolute deviation
 _STILL = 1e-3  # share of the usual change below which an edit changes nothing

@@ -12,7 +12,7 @@ from torch import Tensor
 from diffex.base.errors import GateError, InputError
 from diffex.base.ledger import CostLedger
 from diffex.classifiers import Classifier, check_images
-from diffex.concepts import Node
+from diffex.concepts import ConceptTree
 from diffex.editors.text import TextEditor
 from diffex.effects.matrix import Judge, margin_of
 from diffex.explainers.preparing import shape_channel, target_index
@@ -35,7 +35,7 @@ def prepare_subject(
     images: Images,
     classifier: Classifier,
     model: TextModel,
-    nodes: Sequence[Node],
+    tree: ConceptTree,
     config: SemanticConfig,
     ledger: CostLedger,
     own: Sequence[OwnMeasurement] = (),
@@ -50,8 +50,8 @@ def prepare_subject(
         The thing explained.
     model : TextModel
         What renders.
-    nodes : sequence of Node
-        The phrases that are edited; each is compared with all of them.
+    tree : ConceptTree
+        Its phrases are what edits are compared among.
     config : SemanticConfig
         Target, sizes, seed.
     ledger : CostLedger
@@ -77,7 +77,7 @@ def prepare_subject(
     judge = Judge(classifier, images.value_range, ledger)
     editor = TextEditor(
         model, images.value_range, steps=config.steps, reach=_reach(model, config), guidance=config.guidance,
-        reference=("", *(n.phrase or n.name for n in nodes)), seed=config.seed, size=images.size,
+        reference=("", *(n.phrase or n.name for n in tree.phrases())), seed=config.seed, size=images.size,
     )  # fmt: skip
     chosen = sample(images, config.images, config.seed)
     x, channel = chosen.read(), shape_channel(images)

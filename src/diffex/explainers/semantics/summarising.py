@@ -50,7 +50,7 @@ def summarise(
     address : str
         Where the text model comes from.
     phrases, controls : int
-        Of the tree, and edited beside it.
+        Of the tree, and mixtures edited beside it.
     raced : int
         How many phrases were edited into all images.
     labels_given : bool
@@ -163,7 +163,7 @@ def warnings(table: pd.DataFrame, controls: int) -> list[str]:
     table : DataFrame
         Ranked effects.
     controls : int
-        Phrases edited beside those of the table.
+        Edits beside those of the table.
 
     Returns
     -------
