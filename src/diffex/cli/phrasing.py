@@ -113,7 +113,7 @@ def semantics(
     count: Annotated[int, typer.Option("--images", min=12, help="How many images are edited.")] = 32,
     search: Annotated[str, typer.Option(help="race, rank (order only), or exact.")] = "race",
     controls: Annotated[
-        int, typer.Option(min=0, help="Random mixtures of phrases edited beside the tree; not tested.")
+        int, typer.Option(min=0, help="Random mixtures edited beside a tree of few phrases; not tested.")
     ] = 16,
     force: Force = False,
     common: Common,

@@ -126,7 +126,10 @@ def test_mixtures_are_of_one_seed_and_are_left_out_where_nothing_is_tested(
     assert torch.equal(one[0].direction, same[0].direction)
     assert not torch.allclose(one[0].direction, other[0].direction)
     assert not torch.allclose(one[0].direction, one[1].direction)
-    assert control_concepts(TREE, small_cells, subject.editor, config(controls=4, search="rank")) == []
+    for left_out in (config(controls=4, search="rank"), config(controls=4, view="field")):
+        assert control_concepts(TREE, small_cells, subject.editor, left_out) == []
+    many = ConceptTree.from_dict({"nodes": [{"id": f"n{i}", "phrase": f"cell {i}"} for i in range(24)]})
+    assert control_concepts(many, small_cells, subject.editor, asked) == []
 
 
 def test_fields_are_measured_as_fields(small_classifier, text_model):

@@ -37,8 +37,8 @@ class SemanticConfig(BaseModel):
         Edit phrases on few images first and go on with those that may matter; or only until the order of the
         best is plain, at about a fifth of the edits: then nothing is called; or all on all images.
     controls : int
-        Random mixtures of phrases that are edited into 16 images beside those of the tree: they tell what any
-        edit does besides what it says, and are not tested; 0 for none.
+        Random mixtures of phrases that are edited into 16 images beside the phrases of a small tree: they
+        tell what any edit does besides what it says, and are not tested; 0 for none.
     top : int
         How many of the best phrases are measured in full and shown.
     q : float

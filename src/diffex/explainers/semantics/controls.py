@@ -13,6 +13,7 @@ from diffex.explainers.semantics.config import SemanticConfig
 from diffex.images import Images
 
 _IMAGES = 16
+_ENOUGH = 24  # phrases: so many tell it themselves
 
 
 def control_concepts(
@@ -23,7 +24,7 @@ def control_concepts(
     What leaks from an edit, and what edits change that nothing measures, is learnt from all edits together,
     and the few of a small tree do not tell: on simulated cells a fifth to a third of what trees of 4 to 10
     phrases called was false, and of 12 a third of the effects were missed. With 16 mixtures beside them 3 to
-    6 % were false, and five of six effects called (docs/notes/0006).
+    6 % were false, and four of five effects called (docs/notes/0006).
 
     Parameters
     ----------
@@ -39,9 +40,11 @@ def control_concepts(
     Returns
     -------
     list of Concept
-        Normal weights on the phrases of the ontology and of the tree; empty where nothing is tested.
+        Normal weights on the phrases of the ontology and of the tree. Empty for trees of 24 phrases and more,
+        which are not helped; in fields, where mixtures break images; and where nothing is tested.
     """
-    if config.search == "rank" or not config.controls:
+    small = len(tree.phrases()) < _ENOUGH and config.view == "cell"
+    if not small or config.search == "rank" or not config.controls:
         return []
     texts = sorted(
         {(node.phrase or node.name).casefold() for node in tree.phrases()} | _known(images, config)
