@@ -22,9 +22,9 @@ def control_concepts(
     """Mix the directions of many phrases at random.
 
     What leaks from an edit, and what edits change that nothing measures, is learnt from all edits together,
-    and the few of a small tree do not tell: on simulated cells a fifth to a third of what trees of 4 to 10
-    phrases called was false, and of 12 a third of the effects were missed. With 16 mixtures beside them 3 to
-    6 % were false, and four of five effects called (docs/notes/0006).
+    and the few of a small tree do not tell: on simulated cells a quarter to two fifths of what trees of 4 to
+    10 phrases called was false. With 16 mixtures beside them 1 to 6 % were false, and seven of ten effects
+    called (docs/notes/0006).
 
     Parameters
     ----------
