@@ -100,7 +100,7 @@ def _middle(what: str, name: str, values: list[float], target: str) -> Measured:
 
 def _score(bench: Bench, images: Images, truth: FloatArray, beta: float, seed: int) -> Score:
     """Train, or open what was trained, and judge on some images of the grid."""
-    steps = bench.size(4000, 40)
+    steps = bench.size(2000, 40)
     config = TCVAEConfig(latents=_LATENTS, beta=beta, steps=steps, batch_size=_BATCH, seed=seed, side=_SIDE)
     model = kept_tcvae(images, config, bench.stage("sprites", code_hash(FIT_ROOMS)), device=bench.device)
     some = np.random.default_rng(seed).choice(len(images), bench.size(_JUDGED, 600), replace=False)
