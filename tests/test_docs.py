@@ -42,7 +42,7 @@ def test_every_public_name_is_in_the_reference_once():
 
 
 def test_there_is_a_tutorial_for_each_kind_of_user():
-    assert [path.stem for path in TUTORIALS] == ["classifier", "law", "microscopy"]
+    assert [path.stem for path in TUTORIALS] == ["classifier", "law", "microscopy", "phrases"]
     start = (DOCS / "index.md").read_text(encoding="utf-8")
     assert all(start.count(f"tutorials/{path.stem}") == 2 for path in TUTORIALS)  # the table, and the menu
 
