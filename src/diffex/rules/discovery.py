@@ -119,10 +119,7 @@ def find_rule(class_name: str, factors: Factors, margin: FloatArray, groups: Gro
         Of formulas nearly as good as any the one that half-samples agree on most; without half-samples the
         smallest as good as the best. Constants fitted to all images, rounded within their intervals.
     """
-    few = choose_factors(factors, margin, groups, search.limits.factors, search.seed)
-    scale = few.values.std(axis=0)
-    half = selection_half(len(margin), groups, search.seed)
-    whole = Halves.cut(few, margin, half)
+    few, scale, whole = begin(factors, margin, groups, search)
     fronts = [search_front(whole, (engine,), search.limits, search.seed) for engine in search.engines]
     front = pareto(candidate for found in fronts for candidate in found)
     again = _half_samples(few, margin, groups, search)
@@ -133,6 +130,26 @@ def find_rule(class_name: str, factors: Factors, margin: FloatArray, groups: Gro
         best = front[choose(front)]
     shown = front if best in front else sorted([*front, best], key=lambda one: one.nodes)
     return _rule(class_name, few, margin, scale, shown, shown.index(best), shares)
+
+
+def begin(
+    factors: Factors, margin: FloatArray, groups: Groups, search: Search
+) -> tuple[Factors, FloatArray, Halves]:
+    """Choose factors, and cut images into those to fit and those to judge.
+
+    Parameters
+    ----------
+    factors, margin, groups, search
+        As in `find_rule`.
+
+    Returns
+    -------
+    (Factors, ndarray of shape (d,), Halves)
+        The d chosen ones, their standard deviations, and the halves, in these.
+    """
+    few = choose_factors(factors, margin, groups, search.limits.factors, search.seed)
+    half = selection_half(len(margin), groups, search.seed)
+    return few, few.values.std(axis=0), Halves.cut(few, margin, half)
 
 
 def _half_samples(few: Factors, margin: FloatArray, groups: Groups, search: Search) -> list[Candidate]:

@@ -78,7 +78,7 @@ def fidelity(
         return bootstrapped(units, len(margins), statistic, seed)
 
     agreement = estimate(lambda rows: float(np.mean(said[rows] == ruled[rows])))
-    r2 = tuple(estimate(_r2_of(predicted[:, k], margins[:, k])) for k in _kept(margins))
+    r2 = tuple(estimate(_r2_on(predicted[:, k], margins[:, k])) for k in _kept(margins))
     if labels is None:
         return Fidelity(agreement, r2, None, None, None, len(margins), units.unit)
     return Fidelity(
@@ -118,11 +118,23 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole > 0 else 1.0
 
 
-def _r2_of(predicted: FloatArray, margin: FloatArray) -> Callable[[IntArray], float]:
-    return lambda rows: _r2(predicted[rows], margin[rows])
+def _r2_on(predicted: FloatArray, margin: FloatArray) -> Callable[[IntArray], float]:
+    return lambda rows: r2_of(predicted[rows], margin[rows])
 
 
-def _r2(predicted: FloatArray, margin: FloatArray) -> float:
+def r2_of(predicted: FloatArray, margin: FloatArray) -> float:
+    """Give the share of the variance that a prediction explains.
+
+    Parameters
+    ----------
+    predicted, margin : ndarray, shape (n,)
+        What a formula gives, and what it should give.
+
+    Returns
+    -------
+    float
+        1 where they are the same; below 0 where the mean is better.
+    """
     return float(1 - np.mean(np.square(predicted - margin)) / max(float(margin.var()), 1e-300))
 
 

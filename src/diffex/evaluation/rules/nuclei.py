@@ -18,6 +18,7 @@ from diffex.images import Images, images_from_arrays
 from diffex.rules.discovery import find_rule
 from diffex.rules.expression import symbol
 from diffex.rules.factors import Factor, Factors
+from diffex.rules.fidelity import r2_of
 from diffex.rules.rule import Rule
 
 _SIDE = 64
@@ -119,8 +120,7 @@ def _judged(name: str, nuclei: Nuclei, factors: Factors, test: BoolArray, bench:
     found = is_the_law(rule, factors.rows(test), truth)
     note = "; ".join([str(rule.expression), *(f.words for f in rule.factors)])
     yield Measured("R5", f"{name}: the law's structure found again", float(found), ">= 1", note=note)
-    r2 = 1 - np.mean(np.square(given - goal)) / goal.var()
-    yield Measured("R5", f"{name}: R2 of the law on other nuclei", float(r2), REPORTED)
+    yield Measured("R5", f"{name}: R2 of the law on other nuclei", r2_of(given, goal), REPORTED)
     same = np.mean((given > 0) == (goal > 0))
     yield Measured("R5", f"{name}: agreement with the law on other nuclei", float(same), REPORTED)
     turned = _share(truth.columns(("along", "across")).values, given)

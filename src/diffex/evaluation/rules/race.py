@@ -7,17 +7,15 @@ from typing import final
 
 import numpy as np
 
-from diffex.effects.arrays import FloatArray
-from diffex.effects.replication import selection_half
 from diffex.evaluation.bench import Bench
 from diffex.evaluation.rows import REPORTED, Measured
 from diffex.evaluation.rules.measured import search
 from diffex.evaluation.rules.recovery import KINDS, Case, planted_case
 from diffex.rules.constants import fit_constants
-from diffex.rules.discovery import Search, find_rule, in_units
+from diffex.rules.discovery import Search, begin, find_rule, in_units
 from diffex.rules.expression import complexity, numeric
-from diffex.rules.factor_choice import choose_factors
 from diffex.rules.factors import Factor, Factors
+from diffex.rules.fidelity import r2_of
 from diffex.rules.front import Halves, candidates
 
 _CAP, _CLOSE = 120.0, 0.001
@@ -108,7 +106,7 @@ def _race_gplearn(task: Halves, cap: float, seed: int) -> tuple[float, Reached]:
         start = time.process_time()
         peer.set_params(generations=len(reached) + 1).fit(task.x, task.y)
         spent += time.process_time() - start
-        r2 = _r2(peer.predict(task.x_judge), task.y_judge)
+        r2 = r2_of(peer.predict(task.x_judge), task.y_judge)
         reached.append(Reached(r2, spent, len(peer._program.program)))
     best = max(one.r2 for one in reached)
     return best, next(one for one in reached if one.r2 >= best - _CLOSE)
@@ -132,15 +130,13 @@ def first_as_good(task: Halves, goal: float, how: Search) -> Reached:
         The first formula that is, fitted to all values there are.
     """
     start = time.process_time()
-    few = choose_factors(_factors(task), task.y, None, how.limits.factors, how.seed)
-    scale = few.values.std(axis=0)
-    parts = Halves.cut(few, task.y, selection_half(len(task.y), None, how.seed))
+    few, scale, parts = begin(_factors(task), task.y, None, how)
     best = -np.inf
     for candidate in candidates(parts, how.engines, how.limits, how.seed):
         plain = in_units(candidate.expression, few.names, scale)
         expression = fit_constants(plain, task.names, task.x, task.y).expression
         spent = time.process_time() - start
-        r2 = _r2(numeric(expression, task.names)(task.x_judge), task.y_judge)
+        r2 = r2_of(numeric(expression, task.names)(task.x_judge), task.y_judge)
         if r2 >= goal:
             return Reached(r2, spent, complexity(expression))
         best = max(best, r2)
@@ -152,13 +148,9 @@ def _end(task: Halves, goal: float, how: Search) -> Reached:
     start = time.process_time()
     rule = find_rule("margin", _factors(task), task.y, None, how)
     spent = time.process_time() - start
-    r2 = _r2(numeric(rule.expression, task.names)(task.x_judge), task.y_judge)
+    r2 = r2_of(numeric(rule.expression, task.names)(task.x_judge), task.y_judge)
     return Reached(r2, spent, rule.nodes) if r2 >= goal else Reached(r2, np.inf, np.inf)
 
 
 def _factors(task: Halves) -> Factors:
     return Factors(tuple(Factor(name, name) for name in task.names), task.x)
-
-
-def _r2(predicted: FloatArray, y: FloatArray) -> float:
-    return float(1 - np.mean(np.square(predicted - y)) / y.var())

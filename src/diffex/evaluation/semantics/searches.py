@@ -19,7 +19,6 @@ from diffex.evaluation.semantics.cached import TREE, Cached, cached_edits, edits
 from diffex.evaluation.semantics.planted import random_rule
 from diffex.evaluation.semantics.words import factor_of
 from diffex.explainers.semantics.checking import columns_named
-from diffex.explainers.semantics.controls import control_edits
 from diffex.explainers.semantics.edits import PhraseEdits, pilot_edits
 from diffex.explainers.semantics.searching import parents_of
 from diffex.images.planted_factors import FACTORS, factor_index
@@ -105,15 +104,14 @@ def measure_evaluations(bench: Bench) -> Iterator[Measured]:
         ("race", _PUBLISHED_STEPS, "reported"), ("race", steps, "reported"),
     ):  # fmt: skip
         share = float(shares[kind].mean())
-        beside = 0 if kind == "rank" else control_edits(len(cached.edits.concepts) - phrases, images)
-        calibration = 2 * (pilot + beside) * own / images  # two evaluations a step
+        calibration = 2 * pilot * own / images  # two evaluations a step
         ours = leditspp_evaluations(2 * phrases, 1, own) - 4 * phrases * own * (1 - share) + calibration
         said = "equal" if own == _PUBLISHED_STEPS else "our"
         yield Measured(
             "S5", f"published over ours, evaluations per image, {said} steps, {kind}", published / ours,
             target,
             note=f"{published} against {ours:.0f}; {phrases} phrases, both signs, {share:.0%} of the edits "
-            f"of {images} images, {calibration:.0f} for calibration and controls",
+            f"of {images} images, {calibration:.0f} for calibration",
         )  # fmt: skip
 
 
@@ -123,7 +121,7 @@ def _orders(bench: Bench, cached: Cached) -> tuple[dict[str, FloatArray], dict[s
     agreement: dict[str, list[float]] = {"race": [], "rank": []}
     shares: dict[str, list[float]] = {"race": [], "rank": []}
     for seed in range(bench.size(_SEEDS, 4)):
-        edits = _without_controls(cached, cached.judged(random_rule(rng)))
+        edits = cached.judged(random_rule(rng))
         effects = edits.effects(1)
         scale = float(margin_of(edits.subject.null_logits, 1).std())
         for kind, how in (("race", RaceSettings(matter=0.2 * scale)), ("rank", RANK_ALONE)):

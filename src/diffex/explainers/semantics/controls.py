@@ -77,24 +77,6 @@ def control_images(count: int, seed: int) -> NDArray[np.int64]:
     return np.asarray(np.sort(rng.permutation(count)[:_IMAGES]))
 
 
-def control_edits(count: int, images: int) -> int:
-    """Count the edits that controls take, those that bring them to one size left out.
-
-    Parameters
-    ----------
-    count : int
-        How many controls there are.
-    images : int
-        Edited at all.
-
-    Returns
-    -------
-    int
-        Both signs.
-    """
-    return 2 * count * min(images, _IMAGES)
-
-
 def _known(images: Images, config: SemanticConfig) -> set[str]:
     """Phrases of the ontology."""
     try:

@@ -91,7 +91,8 @@ def explain_semantics(
         raced = search(tree, edits, target, config)
     with ledger.timed("statistics"):
         table = assess(tree, edits, known, real, chosen.groups, target, config)
-    best = _best(table, edits.concepts, config)
+    concepts = edits.concepts[: len(tree.phrases())]
+    best = _best(table, concepts, config)
     with ledger.timed("examples"):
         dose = dose_table(subject, best, target, chosen.groups, config)
         measured = measured_table(edits, best, known, real.std(axis=0).to_numpy(), chosen.groups)
@@ -100,22 +101,19 @@ def explain_semantics(
     return Explanation(
         summary=summarise(
             images, chosen, classifier, model, gates, table, config,
-            address=address, phrases=len(tree.phrases()), controls=len(controls), raced=raced,
+            address=address, phrases=len(concepts), controls=len(controls), raced=raced,
             labels_given=labels_given,
         ),
         effects=table,
-        cells=_cells(chosen, edits, tree, target),
+        cells=_cells(chosen, edits, concepts, target),
         examples=examples,
         dose=dose,
         measured=measured,
-        concepts=tuple(c.as_dict() for c in edits.concepts[: len(tree.phrases())]),
-        directions={c.id: c.direction for c in edits.concepts[: len(tree.phrases())]},
+        concepts=tuple(c.as_dict() for c in concepts),
+        directions={c.id: c.direction for c in concepts},
         config=config.model_dump(mode="json"),
         cost=ledger.summary(),
-        tree={
-            **tree.as_dict(),
-            "transcript": [dict(turn) for turn in transcript],
-        },
+        tree={**tree.as_dict(), "transcript": [dict(turn) for turn in transcript]},
     )  # fmt: skip
 
 
@@ -191,7 +189,7 @@ def _best(
     return [(by_id[row["concept"]], int(row["sign"])) for row in good.to_dict("records")]
 
 
-def _cells(chosen: Images, edits: PhraseEdits, tree: ConceptTree, target: int) -> pd.DataFrame:
+def _cells(chosen: Images, edits: PhraseEdits, concepts: tuple[Concept, ...], target: int) -> pd.DataFrame:
     """A row per image: what it is, and how much each phrase moves it."""
     subject, effects = edits.subject, edits.effects(target)
     names = subject.judge.classifier.card.class_names
@@ -201,5 +199,5 @@ def _cells(chosen: Images, edits: PhraseEdits, tree: ConceptTree, target: int) -
         "group": None if chosen.groups is None else chosen.groups,
     }
     logits = {f"logit_{name}": subject.null_logits[:, k] for k, name in enumerate(names)}
-    scores = {f"score_{n.id}": np.nan_to_num(effects[k, :, 0]) for k, n in enumerate(tree.phrases())}
+    scores = {f"score_{c.id}": np.nan_to_num(effects[k, :, 0]) for k, c in enumerate(concepts)}
     return pd.DataFrame({**head, **logits, **scores})

@@ -134,9 +134,8 @@ def ranked(
             )  # fmt: skip
     table = pd.DataFrame(rows).assign(q=_tree_q(tree, nodes, p).ravel())
     table["significant"] = table["q"] <= config.q
-    said = np.repeat(
-        [concept.opposite for concept in edits.concepts[: len(nodes)]], len(SIGNS)
-    )  # by the opposite
+    opposite = [concept.opposite for concept in edits.concepts[: len(nodes)]]
+    said = np.repeat(opposite, len(SIGNS))  # by the opposite
     return _by_rank(table[(table["sign"] > 0) | ~said])
 
 
