@@ -11,8 +11,7 @@ def _span(pixels):
 
 
 def _puncta(pixels, masks):
-    fine = smooth(pixels, scale_px(*pixels.shape[2:]))
-    return puncta(pixels, fine, masks, np.ptp(fine, axis=(2, 3)))
+    return puncta(pixels, masks, _span(pixels))
 
 
 def _spots(positions, size=64, sigma=1.5, height=60.0):
@@ -45,6 +44,20 @@ def test_a_symmetric_spot_counts_once(ellipse):
     plane = np.zeros((64, 64))
     plane[20:22, 30:32] = 5.0
     assert _puncta(plane[None, None], ellipse()[None])["puncta_count"][0, 0] == 1
+
+
+def test_the_noise_of_light_is_no_puncta(ellipse):
+    mask = ellipse(20, 20)
+    light = ndimage.gaussian_filter(np.where(mask, 200.0, 10.0), 1.2)
+    pixels = np.random.default_rng(0).poisson(light, (20, 1, 64, 64)).astype(float)
+    assert _puncta(pixels, np.stack([mask] * 20))["puncta_count"].mean() < 0.5
+
+
+def test_two_spots_that_merge_do_not_shine_for_all(ellipse):
+    apart = [(12, 12), (12, 44), (44, 12)]
+    merged = _spots([*apart, (44, 44), (44, 44)])
+    contrast = _puncta(np.stack([[_spots(apart), merged]]), ellipse(10, 10)[None])["puncta_contrast"][0]
+    assert contrast[1] == pytest.approx(contrast[0], rel=0.05)
 
 
 def test_edges_and_discs_are_no_spots(ellipse):

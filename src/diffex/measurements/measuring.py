@@ -151,13 +151,12 @@ def _in_order(
 def _channel_values(
     pixels: NDArray[np.float64], objects: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.float64]]:
-    fine = smooth(pixels, scale_px(*pixels.shape[2:]))
-    span = spans(fine)
+    span = spans(smooth(pixels, scale_px(*pixels.shape[2:])))
     parts = compartments(objects)
     return {
         **intensities(pixels, parts, span),
         **textures(pixels, objects, span),
-        **puncta(pixels, fine, objects, span),
+        **puncta(pixels, objects, span),
         "gradient": gradients(pixels, parts.rest),
         "corner_mean": corner_means(pixels),
     }
