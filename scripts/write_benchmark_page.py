@@ -27,8 +27,12 @@ from diffex.evaluation.rows import (
 from diffex.evaluation.suite import SUITES
 
 _PAGE = Path(__file__).parent.parent / "docs" / "benchmark.md"
-_ORDER = {task.id: (name, k) for name, tasks in SUITES.items() for k, task in enumerate(tasks)}
-_ORDER |= {row: _ORDER[task] for row, task in (("R2", "R1"), ("R9", "R1"))}  # measured with another's task
+_ORDER = {
+    row: (name, k)
+    for name, tasks in SUITES.items()
+    for k, task in reversed(list(enumerate(tasks)))
+    for row in (task.id, *task.also)
+}
 _HEADS = ("row", "what", "value", "95 % interval", "target", "verdict", "note")
 _READING = (
     "A verdict is that of the value; it is undecided where the interval holds the target. Rows marked "

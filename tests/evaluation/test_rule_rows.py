@@ -27,6 +27,9 @@ def rule_of(expression):
 
 
 def test_suite_has_its_rows():
+    assert {task.id for task in choose("rules", ["R2"])} == {"R1"}
+    assert len(choose("rules", ["R9"])) == 5
+    assert {task.id for task in choose("rules", ["R3"])} == {"R1", "R3"}
     assert {task.id for task in choose("rules")} == {"R1", "R3", "R4", "R5", "R6", "R7", "R8"}
 
 

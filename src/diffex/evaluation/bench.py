@@ -132,12 +132,15 @@ class Task:
         Real sets, or ``"shipped"``.
     run : callable
         Yields numbers as they are found.
+    also : tuple of str
+        Other rows of the table that it measures.
     """
 
     id: str
     what: str
     needs: tuple[str, ...]
     run: Callable[[Bench], Iterator[Measured]]
+    also: tuple[str, ...] = ()
 
 
 def shipped_folder() -> Path:

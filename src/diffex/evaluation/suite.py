@@ -99,7 +99,7 @@ def choose(name: str, only: Sequence[str] = ()) -> tuple[Task, ...]:
     name : str
         Of the suite.
     only : sequence of str
-        Ids; all where empty.
+        Ids of rows; all where empty. A task that measures several comes with all of them.
 
     Returns
     -------
@@ -116,13 +116,13 @@ def choose(name: str, only: Sequence[str] = ()) -> tuple[Task, ...]:
             f"SUITE got {name!r}, expected one of {', '.join(sorted(SUITES))}: choose one of these."
         )
     tasks = SUITES[name]
-    known = list(dict.fromkeys(task.id for task in tasks))
+    known = sorted({row for task in tasks for row in (task.id, *task.also)})
     unknown = [one for one in only if one not in known]
     if unknown:
         raise InputError(
             f"--only got {unknown[0]!r}, expected some of {', '.join(known)}: suite {name} has no such row."
         )
-    return tuple(task for task in tasks if not only or task.id in only)
+    return tuple(task for task in tasks if not only or not {task.id, *task.also}.isdisjoint(only))
 
 
 def measure_rows(task: Task, bench: Bench) -> Iterator[Row]:
