@@ -27,12 +27,11 @@ from diffex.evaluation.rows import (
 from diffex.evaluation.suite import SUITES
 
 _PAGE = Path(__file__).parent.parent / "docs" / "benchmark.md"
-_ORDER = {
-    row: (name, k)
-    for name, tasks in SUITES.items()
-    for k, task in reversed(list(enumerate(tasks)))
-    for row in (task.id, *task.also)
-}
+_ORDER: dict[str, tuple[str, int]] = {}
+for _name, _tasks in SUITES.items():
+    for _k, _task in enumerate(_tasks):
+        for _id in (_task.id, *_task.also):
+            _ORDER.setdefault(_id, (_name, _k))
 _HEADS = ("row", "what", "value", "95 % interval", "target", "verdict", "note")
 _READING = (
     "A verdict is that of the value; it is undecided where the interval holds the target. Rows marked "
