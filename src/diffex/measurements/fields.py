@@ -39,11 +39,12 @@ def fields(pixels: NDArray[np.float64], channel: NDArray[np.intp]) -> dict[str, 
         ``gradient``, ``specks`` (their summed contrast: a faint one is hardly there) and ``puncta_count``. 0
         without any object.
     """
-    span = spans(smooth(pixels, scale_px(*pixels.shape[2:])))
+    fine = smooth(pixels, scale_px(*pixels.shape[2:]))
+    span = spans(fine)
     calm = _without_specks(pixels)
     stained = np.stack([_standing_out(calm[:, c]) for c in range(pixels.shape[1])], axis=1)
     objects = _objects(stained[np.arange(len(pixels)), channel])
-    light, count = _spots_off_and_on(pixels, span, objects > 0)
+    light, count = _spots_off_and_on(pixels, fine, span, objects > 0)
     return {
         **_of_objects(pixels, objects),
         **textures(pixels, objects > 0, span),
@@ -110,11 +111,12 @@ def _median(region: NDArray[np.bool_], values: NDArray[np.float64]) -> float:
 
 def _spots_off_and_on(
     pixels: NDArray[np.float64],
+    fine: NDArray[np.float64],
     span: NDArray[np.float64],
     found: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum the response of every channel's spots off the objects, and count those on them, (n, c) each."""
-    response, where = spots(pixels, span)
+    response, where = spots(pixels, fine, span)
     image, _, row, column = where
     off = ~found[image, row, column]
     beside, on = ([index[side] for index in where] for side in (off, ~off))

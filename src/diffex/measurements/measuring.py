@@ -151,12 +151,13 @@ def _in_order(
 def _channel_values(
     pixels: NDArray[np.float64], objects: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.float64]]:
-    span = spans(smooth(pixels, scale_px(*pixels.shape[2:])))
+    fine = smooth(pixels, scale_px(*pixels.shape[2:]))
+    span = spans(fine)
     parts = compartments(objects)
     return {
         **intensities(pixels, parts, span),
         **textures(pixels, objects, span),
-        **puncta(pixels, objects, span),
+        **puncta(pixels, fine, objects, span),
         "gradient": gradients(pixels, parts.rest),
         "corner_mean": corner_means(pixels),
     }

@@ -10,15 +10,14 @@ from diffex.measurements.shape import centroids
 from diffex.measurements.texture import scale_px, smooth
 
 _NOISE = 5.0  # robust standard deviations of the response that a spot must exceed
-_MOST_NOISE = 3.0  # times the usual: a black background says little about the noise of light
 _FAINTEST = 0.05  # of the channel's span that a spot's response must exceed
 _RIDGE = 0.5  # of the peak's response: more than that on two opposite sides makes a maximum part of an edge
 _CIRCLE = 16  # points around a maximum that are looked at
-_FINE = 0.7  # of the finest scale of texture: puncta of one cell lie close together
 
 
 def puncta(
     pixels: NDArray[np.float64],
+    fine: NDArray[np.float64],
     objects: NDArray[np.bool_],
     span: NDArray[np.float64],
 ) -> dict[str, NDArray[np.float64]]:
@@ -28,10 +27,12 @@ def puncta(
     ----------
     pixels : ndarray, shape (n, c, h, w)
         Crops.
+    fine : ndarray, shape (n, c, h, w)
+        The crops smoothed with s.
     objects : ndarray of bool, shape (n, h, w)
         One object per image; distances are from its centroid.
     span : ndarray, shape (n, c)
-        Largest minus smallest value of the smoothed channel.
+        Largest minus smallest value of `fine`.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def puncta(
         (mean distance in px); all 0 where there is no spot.
     """
     shape = pixels.shape[:2]
-    response, where = spots(pixels, span, _FINE)
+    response, where = spots(pixels, fine, span)
     image, _, row, column = where
     rows, columns = centroids(objects)
     distance = np.hypot(row - rows[image], column - columns[image])
@@ -92,24 +93,23 @@ def _medians(
 
 
 def spots(
-    pixels: NDArray[np.float64], span: NDArray[np.float64], scale: float = 1.0
+    pixels: NDArray[np.float64], fine: NDArray[np.float64], span: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], tuple[NDArray[np.intp], ...]]:
     """Find bright spots.
 
-    A spot is a local maximum of a difference of Gaussians (standard deviations s and 2s) above 5 % of the
-    channel's span and above 5 robust standard deviations (1.4826 times the median absolute response; where
-    there is more light than usual, by the square root more, as of photons, up to three times). Three times
-    `scale_px` away the response may exceed half of the peak's on one side, but not on the opposite one too
-    (to within 45 degrees): that is what an edge looks like.
+    A spot is a local maximum of a difference of Gaussians (standard deviations s and 2s, see `scale_px`)
+    above 5 robust standard deviations (1.4826 times the median absolute response) and above 5 % of the
+    channel's span. At a distance of 3s the response may exceed half of the peak's on one side, but not on the
+    opposite one too (to within 45 degrees): that is what an edge looks like.
 
     Parameters
     ----------
     pixels : ndarray, shape (n, c, h, w)
         Crops.
+    fine : ndarray, shape (n, c, h, w)
+        The crops smoothed with s.
     span : ndarray, shape (n, c)
-        Largest minus smallest value of the smoothed channel.
-    scale : float, default 1.0
-        s over `scale_px`.
+        Largest minus smallest value of `fine`.
 
     Returns
     -------
@@ -117,30 +117,21 @@ def spots(
         The difference of Gaussians; image, channel, row and column of every spot.
     """
     height, width = pixels.shape[2:]
-    sigma = scale * scale_px(height, width)
-    response = smooth(pixels, sigma) - smooth(pixels, 2 * sigma)
-    threshold = np.maximum(_NOISE * _noise(pixels, response, sigma), _FAINTEST * span[:, :, None, None])
+    response = fine - smooth(pixels, 2 * scale_px(height, width))
+    # Every other pixel of every other row is enough for a median, at a quarter of the time.
+    noise = 1.4826 * np.median(np.abs(response[:, :, ::2, ::2]), axis=(2, 3))
+    threshold = np.maximum(_NOISE * noise, _FAINTEST * span)
     # A slight ramp decides between equal neighbours, so that a symmetric spot counts once.
     ramp = np.arange(height * width).reshape(height, width) / (height * width)
     ranked = response + 1e-7 * span[:, :, None, None] * ramp
-    size = 2 * round(1.5 * sigma) + 1
+    size = 2 * round(1.5 * scale_px(height, width)) + 1
     peaks = ranked == ndimage.maximum_filter(ranked, size, axes=(2, 3))
-    peaks &= (response > threshold) & (span > 0)[:, :, None, None]
+    peaks &= (response > threshold[:, :, None, None]) & (span > 0)[:, :, None, None]
     peaks[:, :, [0, -1]] = False
     peaks[:, :, :, [0, -1]] = False
     found = np.nonzero(peaks)
     round_enough = _is_round(response, found)
     return response, tuple(index[round_enough] for index in found)
-
-
-def _noise(pixels: NDArray[np.float64], response: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Robust deviation of the response, (n, c, h, w): more where there is more light, as of photons."""
-    # Every other pixel of every other row is enough for a median, at a quarter of the time.
-    noise = 1.4826 * np.median(np.abs(response[:, :, ::2, ::2]), axis=(2, 3), keepdims=True)
-    light = smooth(pixels, 4 * sigma) - pixels.min(axis=(2, 3), keepdims=True)
-    usual = np.median(light[:, :, ::2, ::2], axis=(2, 3), keepdims=True)
-    more = np.divide(light, usual, out=np.ones_like(light), where=usual > 0)
-    return np.asarray(noise * np.sqrt(more.clip(1, _MOST_NOISE**2)))
 
 
 def _is_round(response: NDArray[np.float64], where: tuple[NDArray[np.intp], ...]) -> NDArray[np.bool_]:
