@@ -69,6 +69,17 @@ def test_code_decides_a_stage():
     assert code_hash(FIT_ROOMS) != code_hash(("base",))
 
 
+def test_presets_decide_a_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr("diffex.evaluation.bench.files", lambda _: tmp_path)
+    preset = tmp_path / "presets" / "default.yaml"
+    preset.parent.mkdir()
+    hashes = []
+    for text in ("steps: 1", "steps: 1", "steps: 2"):
+        preset.write_text(text)
+        hashes.append(code_hash(FIT_ROOMS))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 def test_sizes_follow_quick(tmp_path, bench):
     assert bench.size(100, 3) == 3
     assert Bench(None, tmp_path, 0, False, bench.device).size(100, 3) == 100

@@ -157,7 +157,7 @@ def shipped_folder() -> Path:
 def code_hash(rooms: tuple[str, ...]) -> str:
     """Hash what rooms of the package compute, so that a stage is not taken for that of other code.
 
-    Comments, docstrings and layout do not count.
+    Comments, docstrings and layout do not count; presets do.
 
     Parameters
     ----------
@@ -171,7 +171,9 @@ def code_hash(rooms: tuple[str, ...]) -> str:
     """
     root = Path(str(files("diffex")))
     sources = sorted(path for room in rooms for path in (root / room).rglob("*.py"))
-    return hash_value([[path.relative_to(root).as_posix(), _meaning(path)] for path in sources])
+    presets = sorted((root / "presets").glob("*.yaml"))
+    told = [[path.relative_to(root).as_posix(), _meaning(path)] for path in sources]
+    return hash_value([*told, *([path.name, path.read_text(encoding="utf-8")] for path in presets)])
 
 
 @cache
