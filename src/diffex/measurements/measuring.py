@@ -29,7 +29,7 @@ from diffex.measurements.segmentation import channel_scores, segment
 from diffex.measurements.shape import shapes
 from diffex.measurements.texture import scale_px, smooth, spans, textures
 
-_CHUNK_VALUES = 2**19  # pixel values measured at once: bounds memory and stays in the cache
+_CHUNK_VALUES = 2**18  # pixel values measured at once: bounds memory and stays in the cache
 _SMALLEST_PX = 8
 
 ShapeFrom = Literal["masks", "pixels"]
