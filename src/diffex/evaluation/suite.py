@@ -116,7 +116,7 @@ def choose(name: str, only: Sequence[str] = ()) -> tuple[Task, ...]:
             f"SUITE got {name!r}, expected one of {', '.join(sorted(SUITES))}: choose one of these."
         )
     tasks = SUITES[name]
-    known = sorted({row for task in tasks for row in (task.id, *task.also)})
+    known = list(dict.fromkeys(row for task in tasks for row in (task.id, *task.also)))
     unknown = [one for one in only if one not in known]
     if unknown:
         raise InputError(
