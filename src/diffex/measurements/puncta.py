@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -81,14 +82,9 @@ def _medians(
     where: Sequence[NDArray[np.intp]], shape: tuple[int, int], values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Take the median over the spots of every image and channel: two that merge do not shine for all."""
-    flat = where[0] * shape[1] + where[1]
-    ordered = values[np.lexsort((values, flat))]
-    ends = np.cumsum(np.bincount(flat, minlength=shape[0] * shape[1]))
-    counts = np.diff(ends, prepend=0)
-    some = np.flatnonzero(counts)
-    lower, upper = (ends[some] - counts[some] + (counts[some] - odd) // 2 for odd in (1, 0))
-    medians = np.zeros(len(counts))
-    medians[some] = (ordered[lower] + ordered[upper]) / 2
+    found = pd.Series(values).groupby(where[0] * shape[1] + where[1]).median()
+    medians = np.zeros(shape[0] * shape[1])
+    medians[found.index] = found
     return medians.reshape(shape)
 
 

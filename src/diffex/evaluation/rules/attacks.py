@@ -20,11 +20,10 @@ from diffex.explainers.rules.seeing import see
 from diffex.generators.model import Model
 from diffex.images import sample
 from diffex.rules.attacks.library import Effort
-from diffex.rules.discovery import discover
+from diffex.rules.discovery import Search, discover
 from diffex.rules.rule_set import RuleSet
 
 _IMAGES, _QUERIES, _TWIN_STEPS = 96, 200, 400
-_HALVES = 20  # as of ``diffex rules``: which of formulas as good is chosen, half-samples decide
 YARDSTICKS = {FKHR: ("log2_nucleus_ring_fkhr", "positive"), NUCLEI: ("eccentricity", "round")}
 """What tells the class of a picture by itself, and the class whose rule is flipped."""
 
@@ -45,7 +44,7 @@ def measure_attacks(name: str) -> Callable[[Bench], Iterator[Measured]]:
 
     def run(bench: Bench) -> Iterator[Measured]:
         made = subject(bench, name)
-        rules = found_rules(bench, made, bench.size(_HALVES, 4))
+        rules = found_rules(bench, made, bench.size(Search.halves, 4))
         train, test = sides(bench, name)
         classifier = the_classifier(bench, name, train)
         network = sparse_network(made.train.factors, made.train.margins, bench.seed)
@@ -127,7 +126,7 @@ def moved_rows(bench: Bench, name: str, model: Model) -> Iterator[Measured]:
     """
     measurement, target = YARDSTICKS[name]
     train, test = sides(bench, name)
-    config = RuleConfig(target=target, seed=bench.seed, force=True, halves=bench.size(_HALVES, 4))
+    config = RuleConfig(target=target, seed=bench.seed, force=True, halves=bench.size(Search.halves, 4))
     ledger = CostLedger()
     fitting = see(sample(train, bench.size(1200, 240), bench.seed), model, config, ledger)
     rules = _rules(fitting, bench, config)

@@ -14,7 +14,7 @@ from diffex.evaluation.sets import NUCLEI, factors_of
 from diffex.rules.discovery import Search, discover
 from diffex.rules.expression import terms
 from diffex.rules.factors import Factors
-from diffex.rules.fidelity import Fidelity, fidelity
+from diffex.rules.fidelity import Fidelity, fidelity, r2_of
 from diffex.rules.front import Limits
 from diffex.rules.library_engine import LibraryEngine
 from diffex.rules.operon_engine import OperonEngine
@@ -146,8 +146,7 @@ def _ceiling(bench: Bench, name: str, made: Subject) -> str:
     else:
         other = subject(bench, name, bench.seed + 1).test.margins[:, 1]
         told, by = np.polyval(np.polyfit(other, own, 1), other), "a black box of another seed"
-    share = 1 - np.var(own - told) / own.var()
-    return f"ceiling, {by}: R2 {share:.3f}, agreement {np.mean((own > 0) == (told > 0)):.3f}"
+    return f"ceiling, {by}: R2 {r2_of(told, own):.3f}, agreement {np.mean((own > 0) == (told > 0)):.3f}"
 
 
 def _stable(name: str, rules: RuleSet) -> Iterator[Measured]:
